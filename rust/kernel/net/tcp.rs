@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! TCP sockets.
+//!
+//! C header: [`include/net/tcp.h`](srctree/include/net/tcp.h)
+
+use crate::{
+    bindings,
+    transmute::AsBytes,
+    types::Opaque, //
+};
+
+use core::mem::MaybeUninit;
+
+/// A TCP socket.
+///
+/// # Invariants
+///
+/// The underlying [`struct sock`] is the initialized start of a [`struct tcp_sock`].
+///
+/// [`struct sock`]: srctree/include/net/sock.h
+/// [`struct tcp_sock`]: srctree/include/linux/tcp.h
+#[repr(transparent)]
+pub struct Sock(Opaque<bindings::sock>);
+
+impl Sock {
+    /// Creates a reference to a [`Sock`] from a raw pointer.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must point to the start of an initialized `struct tcp_sock` that stays valid for
+    /// `'a`.
+    #[inline]
+    pub unsafe fn from_raw<'a>(ptr: *mut bindings::sock) -> &'a Self {
+        // SAFETY: `Self` is transparent over `struct sock`, and `ptr` is valid for `'a` by the
+        // safety requirements of this function.
+        //
+        // INVARIANT: The pointee is a TCP socket by the same requirements.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Writes a snapshot of the socket's state and counters to `info`.
+    ///
+    /// The socket's own lock is taken for a moment, which may sleep: the caller must be in process
+    /// context and must not hold it.
+    #[doc(alias = "tcp_get_info")]
+    #[inline]
+    pub fn get_info<'i>(&self, info: &'i mut MaybeUninit<Info>) -> &'i Info {
+        // SAFETY: `self` is a valid TCP socket by the type invariants, and `info` is valid for
+        // writes of `struct tcp_info`, over which `Info` is transparent.
+        unsafe { bindings::tcp_get_info(self.0.get(), info.as_mut_ptr().cast()) };
+
+        // SAFETY: `tcp_get_info()` zeroes the whole structure before it fills in the fields.
+        //
+        // INVARIANT: Hence the padding is initialized, too.
+        unsafe { info.assume_init_ref() }
+    }
+}
+
+/// What TCP tells about a connection, as returned by the socket option `TCP_INFO`.
+///
+/// It can be had by reference only, since a move need not preserve the padding.
+///
+/// # Invariants
+///
+/// Every byte is initialized, the padding included.
+///
+/// C header: [`include/uapi/linux/tcp.h`](srctree/include/uapi/linux/tcp.h)
+#[repr(transparent)]
+pub struct Info(bindings::tcp_info);
+
+// SAFETY: There are no uninitialized bytes by the type invariants, and no interior mutability.
+unsafe impl AsBytes for Info {}
