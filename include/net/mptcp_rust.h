@@ -13,11 +13,13 @@ struct mptcp_sock;
 
 /**
  * mptcp_getsockopt_subflow_info() - answer getsockopt(SOL_MPTCP, MPTCP_TCPINFO)
- * @msk: the MPTCP socket, not fallen back to TCP
+ * @msk: the MPTCP socket
  * @optval: user buffer: &struct mptcp_subflow_data, then &struct tcp_info[]
- * @optlen: user pointer to the size of @optval in bytes, updated on success
+ * @optlen: user pointer to the size of @optval in bytes, updated just before
+ *	the header is written back
  *
- * Context: Process context, may sleep. The caller holds the msk socket lock.
+ * Context: Process context, may sleep. The caller holds the msk socket lock,
+ * and no subflow's.
  *
  * Return:
  * * %0		- success

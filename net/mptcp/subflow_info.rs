@@ -23,7 +23,10 @@ use kernel::{
             self,
             SubflowData, //
         },
-        sock::Locked,
+        sock::{
+            Locked,
+            SockOpt, //
+        },
         tcp, //
     },
     num::casts::{
@@ -38,23 +41,24 @@ use kernel::{
     },
 };
 
-/// Size of the kernel's version of the header. No smaller one was ever in use.
-const SIZE_HEADER: u32 = usize_into_u32::<{ size_of::<SubflowData>() }>();
+/// Size of the header's first version, which user space may always use.
+const MIN_INFO_OPTLEN_SIZE: u32 = 16;
+
+// A header that has grown needs to be read, and written back, by the size that the user states.
+static_assert!(size_of::<SubflowData>() == 16);
 
 /// Size of the kernel's version of an array element.
 const SIZE_KERNEL: u32 = usize_into_u32::<{ size_of::<tcp::Info>() }>();
 
+/// The largest size that user space may state. Sizes are `int`s, as is `optlen`.
+const MAX_SIZE: u32 = c_int::MAX.unsigned_abs();
+
 /// A validated request.
-///
-/// # Invariants
-///
-/// - `SIZE_HEADER <= size_subflow_data`, and `size_subflow_data + room <= c_int::MAX`.
-/// - `size_user <= SIZE_KERNEL`.
 #[derive(Debug, PartialEq)]
 struct Request {
     /// Size of the user's version of the header, behind which the array begins.
     size_subflow_data: u32,
-    /// Size of an array element in the user's buffer.
+    /// Size of an array element in the user's buffer, at most [`SIZE_KERNEL`].
     size_user: u32,
     /// Size of the array.
     room: u32,
@@ -62,10 +66,9 @@ struct Request {
 
 impl Request {
     /// Reads a request, each byte of it once.
-    fn read(optval: UserPtr, optlen: UserPtr) -> Result<Self> {
-        let len = UserSlice::new(optlen, size_of::<c_int>()).reader().read()?;
-        let len = Self::buffer_len(len)?;
-        let header = UserSlice::new(optval, size_of::<SubflowData>())
+    fn read(opt: &SockOpt) -> Result<Self> {
+        let len = Self::check_optlen(opt.get_optlen()?)?;
+        let header = UserSlice::new(opt.optval(), size_of::<SubflowData>())
             .reader()
             .read()?;
 
@@ -73,21 +76,17 @@ impl Request {
     }
 
     /// Validates the size of the user's buffer, in which at least the header must fit.
-    fn buffer_len(len: c_int) -> Result<u32> {
-        match u32::try_from(len) {
-            Ok(len) if len >= SIZE_HEADER => Ok(len),
-            _ => Err(EINVAL),
+    fn check_optlen(len: u32) -> Result<u32> {
+        if (MIN_INFO_OPTLEN_SIZE..=MAX_SIZE).contains(&len) {
+            Ok(len)
+        } else {
+            Err(EINVAL)
         }
     }
 
     /// Validates the header of a request for which the user has provided `len` bytes.
     fn new(header: &SubflowData, len: u32) -> Result<Self> {
-        if header.size_subflow_data < SIZE_HEADER {
-            return Err(EINVAL);
-        }
-
-        // The kernel's own structures may grow, but not beyond this.
-        if header.size_user > c_int::MAX.unsigned_abs() {
+        if header.size_subflow_data < MIN_INFO_OPTLEN_SIZE || header.size_user > MAX_SIZE {
             return Err(EINVAL);
         }
 
@@ -96,43 +95,41 @@ impl Request {
             return Err(EINVAL);
         }
 
-        let room = len.checked_sub(header.size_subflow_data).ok_or(EINVAL)?;
-
-        // INVARIANT: The two sizes were checked above, and `len` is no larger than `c_int::MAX`,
-        // since it has passed `buffer_len()`.
         Ok(Self {
             size_subflow_data: header.size_subflow_data,
             size_user: header.size_user.min(SIZE_KERNEL),
-            room,
+            room: len.checked_sub(header.size_subflow_data).ok_or(EINVAL)?,
         })
     }
 
-    /// Returns the array in the user's buffer at `optval`, empty as yet.
+    /// Returns the array in the user's buffer, empty as yet.
     fn array(&self, optval: UserPtr) -> Array {
         Array {
             next: optval.wrapping_byte_add(self.size_subflow_data.into_safe_cast()),
             size_user: self.size_user,
+            // Any number of elements without a size would fit, but there is nothing to write.
+            left: self.room.checked_div(self.size_user).unwrap_or(0),
             copied: 0,
-            room: self.room,
         }
     }
 
-    /// Returns the length and the header of the answer, of which `copied` bytes are elements.
-    fn answer(&self, num_subflows: u32, copied: u32) -> (u32, SubflowData) {
-        // Without an array, a part of the header that the kernel does not know does not count.
-        let len = match copied {
-            0 => SIZE_HEADER,
-            _ => self.size_subflow_data.saturating_add(copied),
-        };
-
-        let header = SubflowData {
+    /// Returns the header of the answer.
+    fn header(&self, num_subflows: u32) -> SubflowData {
+        SubflowData {
             size_subflow_data: self.size_subflow_data,
             num_subflows,
             size_kernel: SIZE_KERNEL,
             size_user: self.size_user,
-        };
+        }
+    }
 
-        (len, header)
+    /// Returns the size of an answer with `copied` bytes of elements.
+    fn optlen(&self, copied: u32) -> u32 {
+        // Without elements, what the kernel does not know of the header does not count.
+        match copied {
+            0 => MIN_INFO_OPTLEN_SIZE,
+            _ => self.size_subflow_data.saturating_add(copied),
+        }
     }
 }
 
@@ -142,38 +139,33 @@ struct Array {
     next: UserPtr,
     /// Size of an element.
     size_user: u32,
+    /// How many more elements there is room for.
+    left: u32,
     /// Size of the elements up to now.
     copied: u32,
-    /// Size of what is left.
-    room: u32,
 }
 
 impl Iterator for Array {
     type Item = UserSlice;
 
     fn next(&mut self) -> Option<UserSlice> {
-        // There is room for any number of elements of no size, but nothing to write.
-        if self.size_user == 0 {
-            return None;
-        }
-
-        self.room = self.room.checked_sub(self.size_user)?;
-        // No more than what `room` was at first, hence never saturates.
-        self.copied = self.copied.saturating_add(self.size_user);
+        self.left = self.left.checked_sub(1)?;
 
         let size = self.size_user.into_safe_cast();
         let element = UserSlice::new(self.next, size);
 
         self.next = self.next.wrapping_byte_add(size);
+        // At most the room that there was, so it never saturates.
+        self.copied = self.copied.saturating_add(self.size_user);
 
         Some(element)
     }
 }
 
 /// Answers `MPTCP_TCPINFO`: one [`tcp::Info`] for each subflow.
-fn tcpinfo(msk: &Locked<'_, mptcp::Sock>, optval: UserPtr, optlen: UserPtr) -> Result {
-    let request = Request::read(optval, optlen)?;
-    let mut array = request.array(optval);
+fn tcpinfo(msk: &Locked<'_, mptcp::Sock>, opt: &SockOpt) -> Result {
+    let request = Request::read(opt)?;
+    let mut array = request.array(opt.optval());
     let mut info = MaybeUninit::uninit();
     let mut num_subflows: u32 = 0;
 
@@ -183,18 +175,15 @@ fn tcpinfo(msk: &Locked<'_, mptcp::Sock>, optval: UserPtr, optlen: UserPtr) -> R
         if let Some(element) = array.next() {
             let info = subflow.tcp_sock().get_info(&mut info);
 
+            // Cut to the size of an element in the user's buffer.
             element.writer().write_slice_partial(info.as_bytes(), 0)?;
         }
     }
 
-    let (len, header) = request.answer(num_subflows, array.copied);
-
-    UserSlice::new(optlen, size_of_val(&len))
+    opt.put_optlen(request.optlen(array.copied))?;
+    UserSlice::new(opt.optval(), size_of::<SubflowData>())
         .writer()
-        .write(&len)?;
-    UserSlice::new(optval, size_of_val(&header))
-        .writer()
-        .write(&header)
+        .write(&request.header(num_subflows))
 }
 
 /// C entry point, see the kernel-doc in the C header.
@@ -202,7 +191,7 @@ fn tcpinfo(msk: &Locked<'_, mptcp::Sock>, optval: UserPtr, optlen: UserPtr) -> R
 /// # Safety
 ///
 /// - `msk` must point to an initialized `struct mptcp_sock` that stays valid during the call.
-/// - The current context must own the socket lock of `msk` during the call.
+/// - The current task must own the socket lock of `msk` during the call.
 #[export]
 pub unsafe extern "C" fn mptcp_getsockopt_subflow_info(
     msk: *mut bindings::mptcp_sock,
@@ -215,14 +204,12 @@ pub unsafe extern "C" fn mptcp_getsockopt_subflow_info(
     // SAFETY: The lock is owned by the safety requirements of this function.
     let msk = unsafe { Locked::assume(msk) };
 
-    from_result(|| {
-        tcpinfo(
-            &msk,
-            UserPtr::from_ptr(optval.cast()),
-            UserPtr::from_ptr(optlen.cast()),
-        )?;
-        Ok(0)
-    })
+    let opt = SockOpt::new(
+        UserPtr::from_ptr(optval.cast()),
+        UserPtr::from_ptr(optlen.cast()),
+    );
+
+    from_result(|| tcpinfo(&msk, &opt).map(|()| 0))
 }
 
 #[cfg(CONFIG_MPTCP_RUST_KUNIT_TEST)]
@@ -233,7 +220,7 @@ mod tests {
     /// Returns the header of a request that is as the specification wants it.
     fn header() -> SubflowData {
         SubflowData {
-            size_subflow_data: SIZE_HEADER,
+            size_subflow_data: MIN_INFO_OPTLEN_SIZE,
             num_subflows: 0,
             size_kernel: 0,
             size_user: SIZE_KERNEL,
@@ -242,20 +229,20 @@ mod tests {
 
     #[test]
     fn buffer_holds_the_header() {
-        for len in [c_int::MIN, -1, 0, 1, 15] {
-            assert_eq!(Request::buffer_len(len), Err(EINVAL));
+        for len in [0, 1, 15, 0x8000_0000, u32::MAX] {
+            assert_eq!(Request::check_optlen(len), Err(EINVAL));
         }
-        for len in [16, 17, c_int::MAX] {
-            assert_eq!(Request::buffer_len(len), Ok(len.unsigned_abs()));
+        for len in [16, 17, 0x7fff_ffff] {
+            assert_eq!(Request::check_optlen(len), Ok(len));
         }
     }
 
     #[test]
     fn request_as_specified() {
         assert_eq!(
-            Request::new(&header(), SIZE_HEADER + 2 * SIZE_KERNEL),
+            Request::new(&header(), MIN_INFO_OPTLEN_SIZE + 2 * SIZE_KERNEL),
             Ok(Request {
-                size_subflow_data: SIZE_HEADER,
+                size_subflow_data: MIN_INFO_OPTLEN_SIZE,
                 size_user: SIZE_KERNEL,
                 room: 2 * SIZE_KERNEL,
             })
@@ -385,14 +372,13 @@ mod tests {
             room: 20,
         };
 
-        let (len, header) = request.answer(3, 20);
-        assert_eq!(len, 44);
+        let header = request.header(3);
         assert_eq!(header.size_subflow_data, 24);
         assert_eq!(header.num_subflows, 3);
         assert_eq!(header.size_kernel, SIZE_KERNEL);
         assert_eq!(header.size_user, 10);
 
-        let (len, _) = request.answer(3, 0);
-        assert_eq!(len, SIZE_HEADER);
+        assert_eq!(request.optlen(20), 44);
+        assert_eq!(request.optlen(0), 16);
     }
 }

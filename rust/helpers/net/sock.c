@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/uaccess.h>
 #include <net/sock.h>
 
 #ifdef CONFIG_MPTCP_RUST
@@ -7,6 +8,16 @@
 __rust_helper void rust_helper_sock_owned_by_me(const struct sock *sk)
 {
 	sock_owned_by_me(sk);
+}
+
+__rust_helper int rust_helper_get_user_u32(u32 *val, const u32 __user *ptr)
+{
+	return get_user(*val, ptr);
+}
+
+__rust_helper int rust_helper_put_user_u32(u32 val, u32 __user *ptr)
+{
+	return put_user(val, ptr);
 }
 
 #endif

@@ -19,6 +19,7 @@ use crate::{
         },
         tcp, //
     },
+    prelude::*,
     transmute::{
         AsBytes,
         FromBytes, //
@@ -57,7 +58,8 @@ impl Sock {
 unsafe impl AsSock for Sock {
     #[inline]
     fn as_sock(&self) -> *mut bindings::sock {
-        self.0.get().cast()
+        // SAFETY: `self` is valid, and only the address of the field is taken.
+        unsafe { &raw mut (*self.0.get()).sk.icsk_inet.sk }
     }
 }
 
@@ -68,14 +70,18 @@ impl Locked<'_, Sock> {
     #[doc(alias = "mptcp_for_each_subflow")]
     #[inline]
     pub fn subflows(&self) -> impl Iterator<Item = &SubflowContext> {
-        let msk = self.0.get();
+        let msk = (**self).0.get();
 
         // SAFETY:
         // - `msk` is valid and initialized by the type invariants of `Sock`, and so is the list.
-        // - The list holds `struct mptcp_subflow_context`s, linked by their `node`. They are added
-        //   and removed under the msk lock only, which is held for as long as `self` is borrowed by
-        //   the type invariants of `Locked`.
+        // - The list holds `struct mptcp_subflow_context`s, linked by their `node`.
+        // - The owner of the msk lock may change the list, or else who has the msk's spinlock while
+        //   the msk lock has no owner. The current task is the owner for as long as `self` is
+        //   borrowed by the type invariants of `Locked`, and does not change it.
         // - `SubflowContext` is transparent over `struct mptcp_subflow_context`.
+        //
+        // INVARIANT: The subflows are initialized before they are linked, and are unlinked before
+        // they are freed.
         let conn_list = unsafe {
             clist_create!(
                 &raw mut (*msk).conn_list,
@@ -94,7 +100,7 @@ impl Locked<'_, Sock> {
 /// # Invariants
 ///
 /// The underlying [`struct mptcp_subflow_context`] is initialized and is on the `conn_list` of an
-/// MPTCP socket whose lock is held.
+/// MPTCP socket that stays locked for as long as `self` is borrowed.
 ///
 /// [`struct mptcp_subflow_context`]: srctree/net/mptcp/protocol.h
 #[repr(transparent)]
@@ -109,9 +115,9 @@ impl SubflowContext {
         // which is set once, before the subflow is added to a connection.
         let ssk = unsafe { (*self.0.get()).tcp_sock };
 
-        // SAFETY: The subflows of an MPTCP connection are TCP sockets, and the connection keeps a
-        // reference to each that is on its list.
-        unsafe { tcp::Sock::from_raw(ssk) }
+        // SAFETY: The subflows of an MPTCP socket are TCP sockets, each of which it holds a
+        // reference to while the subflow is on its list.
+        unsafe { tcp::Sock::from_raw(ssk.cast()) }
     }
 }
 
@@ -120,8 +126,12 @@ impl SubflowContext {
 /// C header: [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
 pub type SubflowData = bindings::mptcp_subflow_data;
 
-// SAFETY: The structure is made of integers only.
+// No padding, neither between the four fields nor behind them, where the alignment may call for it.
+static_assert!(size_of::<SubflowData>() == 4 * size_of::<u32>());
+
+// SAFETY: The structure is made of integers only, of which any bit pattern is a valid value, and
+// has no interior mutability.
 unsafe impl FromBytes for SubflowData {}
 
-// SAFETY: The structure is made of four integers of the same size and hence has no padding.
+// SAFETY: The structure has no padding, as asserted above, and no interior mutability.
 unsafe impl AsBytes for SubflowData {}

@@ -6,7 +6,10 @@
 
 use crate::{
     bindings,
-    types::NotThreadSafe, //
+    error::to_result,
+    prelude::*,
+    types::NotThreadSafe,
+    uaccess::UserPtr, //
 };
 
 use core::ops::Deref;
@@ -15,8 +18,8 @@ use core::ops::Deref;
 ///
 /// # Safety
 ///
-/// [`AsSock::as_sock`] must return a pointer to an initialized [`struct sock`] that stays valid for
-/// as long as `self` is borrowed.
+/// [`AsSock::as_sock`] must always return the pointer to the [`struct sock`] that `self` starts
+/// with, which must be initialized, and valid for as long as `self` is borrowed.
 ///
 /// [`struct sock`]: srctree/include/net/sock.h
 pub unsafe trait AsSock {
@@ -33,21 +36,23 @@ pub unsafe trait AsSock {
 ///
 /// # Invariants
 ///
-/// The current context owns the socket lock of `sock` and does not release it during `'a`.
+/// The current task owns the lock of the socket `sock.as_sock()`, i.e. `sk_lock.owned` is set on
+/// its behalf, and does not release it during `'a`. The spinlock alone is not enough.
 pub struct Locked<'a, T: AsSock> {
     sock: &'a T,
-    // The lock is owned by a task.
+    // Another task must not take itself for the owner of the lock.
     _not_send: NotThreadSafe,
 }
 
 impl<'a, T: AsSock> Locked<'a, T> {
     /// Creates a [`Locked`] for a socket that was locked by other means, i.e. in C.
     ///
-    /// With `CONFIG_LOCKDEP`, warns if the lock is not held.
+    /// With `CONFIG_LOCKDEP`, warns if neither the socket lock nor its spinlock is held.
     ///
     /// # Safety
     ///
-    /// The current context must own the socket lock of `sock` and must not release it during `'a`.
+    /// The current task must own the lock of the socket `sock.as_sock()`, as taken by
+    /// `lock_sock()`, and must not release it during `'a`.
     #[doc(alias = "sock_owned_by_me")]
     #[inline]
     pub unsafe fn assume(sock: &'a T) -> Self {
@@ -70,5 +75,52 @@ impl<T: AsSock> Deref for Locked<'_, T> {
     #[inline]
     fn deref(&self) -> &T {
         self.sock
+    }
+}
+
+/// The user's side of a `getsockopt()` call: a buffer, and where its size is.
+///
+/// As with [`UserSlice`], every method is safe, and fails with [`EFAULT`] on a bad address.
+///
+/// [`UserSlice`]: crate::uaccess::UserSlice
+pub struct SockOpt {
+    optval: UserPtr,
+    optlen: UserPtr,
+}
+
+impl SockOpt {
+    /// Creates a [`SockOpt`] from the pointers that user space has passed.
+    #[inline]
+    pub fn new(optval: UserPtr, optlen: UserPtr) -> Self {
+        Self { optval, optlen }
+    }
+
+    /// Returns the address of the buffer.
+    #[inline]
+    pub fn optval(&self) -> UserPtr {
+        self.optval
+    }
+
+    /// Reads the size of the buffer in bytes.
+    ///
+    /// User space may change it between two reads. For the kernel it is an `int`, so sizes above
+    /// [`c_int::MAX`] are negative ones.
+    #[doc(alias = "get_user")]
+    #[inline]
+    pub fn get_optlen(&self) -> Result<u32> {
+        let mut len = 0;
+
+        // SAFETY: `len` is valid for writes, and `get_user()` takes any user pointer.
+        to_result(unsafe { bindings::get_user_u32(&mut len, self.optlen.as_const_ptr().cast()) })?;
+
+        Ok(len)
+    }
+
+    /// Writes the size of the answer in bytes.
+    #[doc(alias = "put_user")]
+    #[inline]
+    pub fn put_optlen(&self, len: u32) -> Result {
+        // SAFETY: `put_user()` takes any user pointer.
+        to_result(unsafe { bindings::put_user_u32(len, self.optlen.as_mut_ptr().cast()) })
     }
 }

@@ -16,26 +16,24 @@ use core::mem::MaybeUninit;
 ///
 /// # Invariants
 ///
-/// The underlying [`struct sock`] is the initialized start of a [`struct tcp_sock`].
+/// The underlying [`struct tcp_sock`] is initialized.
 ///
-/// [`struct sock`]: srctree/include/net/sock.h
 /// [`struct tcp_sock`]: srctree/include/linux/tcp.h
 #[repr(transparent)]
-pub struct Sock(Opaque<bindings::sock>);
+pub struct Sock(Opaque<bindings::tcp_sock>);
 
 impl Sock {
     /// Creates a reference to a [`Sock`] from a raw pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must point to the start of an initialized `struct tcp_sock` that stays valid for
-    /// `'a`.
+    /// `ptr` must point to an initialized `struct tcp_sock` that stays valid for `'a`.
     #[inline]
-    pub unsafe fn from_raw<'a>(ptr: *mut bindings::sock) -> &'a Self {
-        // SAFETY: `Self` is transparent over `struct sock`, and `ptr` is valid for `'a` by the
+    pub unsafe fn from_raw<'a>(ptr: *mut bindings::tcp_sock) -> &'a Self {
+        // SAFETY: `Self` is transparent over `struct tcp_sock`, and `ptr` is valid for `'a` by the
         // safety requirements of this function.
         //
-        // INVARIANT: The pointee is a TCP socket by the same requirements.
+        // INVARIANT: The pointee is initialized by the same requirements.
         unsafe { &*ptr.cast() }
     }
 
@@ -46,26 +44,28 @@ impl Sock {
     #[doc(alias = "tcp_get_info")]
     #[inline]
     pub fn get_info<'i>(&self, info: &'i mut MaybeUninit<Info>) -> &'i Info {
-        // SAFETY: `self` is a valid TCP socket by the type invariants, and `info` is valid for
-        // writes of `struct tcp_info`, over which `Info` is transparent.
-        unsafe { bindings::tcp_get_info(self.0.get(), info.as_mut_ptr().cast()) };
+        // SAFETY: `self` is a valid TCP socket by the type invariants, and starts with a
+        // `struct sock`. `info` is valid for writes of a `struct tcp_info`, over which `Info` is
+        // transparent.
+        unsafe { bindings::tcp_get_info(self.0.get().cast(), info.as_mut_ptr().cast()) };
 
         // SAFETY: `tcp_get_info()` zeroes the whole structure before it fills in the fields.
         //
-        // INVARIANT: Hence the padding is initialized, too.
+        // INVARIANT: Hence padding is initialized, too. C copies the structure to user space on
+        // the same ground.
         unsafe { info.assume_init_ref() }
     }
 }
 
 /// What TCP tells about a connection, as returned by the socket option `TCP_INFO`.
 ///
-/// It can be had by reference only, since a move need not preserve the padding.
+/// It can be had by reference only, since a move need not preserve padding.
+///
+/// C header: [`include/uapi/linux/tcp.h`](srctree/include/uapi/linux/tcp.h)
 ///
 /// # Invariants
 ///
-/// Every byte is initialized, the padding included.
-///
-/// C header: [`include/uapi/linux/tcp.h`](srctree/include/uapi/linux/tcp.h)
+/// Every byte is initialized, padding included.
 #[repr(transparent)]
 pub struct Info(bindings::tcp_info);
 
