@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0
+# The front door; what it does is in testbed/.
+
+export BASE KERNEL IMPL ACCEL V
+# Whatever the command holds is for the guest, not for make.
+override export CMD := $(value CMD)
+
+all: ## build the test kernel and say where its image is (make LLVM=1 does the same)
+	@testbed/build.sh
+
+run: ## build, boot, and watch the subflows of one MPTCP connection over two paths
+	@testbed/run.sh
+
+test: ## build and run every test: KTAP, and last a line of counts
+	@testbed/test.sh
+
+vm: ## a shell in the booted test kernel, or with CMD='...' one command; its exit status is the N of make's "Error N"
+	@testbed/build.sh && testbed/vm.sh $${CMD:+"$$CMD"}
+
+menuconfig: ## change the test kernel's configuration, until the next change of Kconfig
+	@testbed/build.sh menuconfig
+
+clean: ## remove out/; what was downloaded or compiled stays in the cache, ~/.cache/mptcp-rust
+	rm -rf out
+
+help: ## this list
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z]*\): ## /\1\t/p' Makefile | expand -t 14 | sed 's/^/  /'
+	@echo 'Variables:'
+	@sed -n 's/^#? \([^ ]*\) /\1\t/p' Makefile | expand -t 22 | sed 's/^/  /'
+
+#? KERNEL=DIR a kernel tree of your own as the base, only ever read (default: the packaged one)
+#? IMPL=rust|c who answers MPTCP_TCPINFO in the test kernel (default: rust)
+#? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which tries KVM once)
+#? CMD='...' the command of make vm
+#? BASE=VERSION the base to lay the series over, a folder of patches/ (default: the newest)
+#? V=1 show the commands
+#? MPTCP_RUST_CACHE=DIR where downloads and compiled objects are kept between clones
+
+.PHONY: all run test vm menuconfig clean help

@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds the test kernel: from whatever there is to its image.
+# usage: build.sh [menuconfig], which stops after the configuration
+. "${0%/*}/lib.sh"
+
+exec {lock}>"$OUT/lock"
+flock -n "$lock" || die "another make is at work in $OUT; wait for it"
+
+"$TESTBED/install.sh"
+# A group of its own, so that it can be ended as a whole.
+set -m
+"$TESTBED/tools.sh" &
+tools=$!
+set +m
+trap 'kill -- -$tools 2>/dev/null || :' EXIT
+"$TESTBED/fetch.sh"
+"$TESTBED/lay.sh"
+wait "$tools"
+trap - EXIT
+# Nearly every object of the other implementation is this one's too.
+for other in "$OUT/rust" "$OUT/c"; do
+	[[ -d $OBJ || ! -f $other/vmlinux ]] || { rm -rf "$OBJ.part" && cp -a "$other" "$OBJ.part" && mv "$OBJ.part" "$OBJ"; }
+done
+"$TESTBED/config.sh"
+if [[ ${1:-} == menuconfig ]]; then
+	kmake menuconfig
+	exit
+fi
+
+log=$LOGS/build-$IMPL.log
+say "building the $IMPL test kernel (log: ${log#"$TOP"/})"
+# How many steps a build from nothing takes is known from the last one.
+steps=$CACHE/steps-$BASE
+whole=''
+[[ -e $OBJ/include/config/auto.conf ]] || whole=y
+kmake -j"$(nproc)" 2>&1 </dev/null | tee "$log" | "$TESTBED/progress.sh" "${whole:+$steps}" ||
+	die "the kernel does not build: $(grep -m 1 -i 'error' "$log" || tail -n 1 "$log") (full log: $log)"
+[[ ! $whole ]] || grep -c '^  [A-Z]' "$log" >"$steps"
+say "the image is ${IMAGE#"$TOP"/}"

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
+# Sourced by every script here: the variables, where things are, how to speak.
+set -euo pipefail
+[[ ${V:-0} != 1 ]] || { PS4='+ ${BASH_SOURCE##*/}: '; set -x; }
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# What the calling make was told must not override the kernel's own variables.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+
+TOP=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+TESTBED=$TOP/testbed
+CACHE=${MPTCP_RUST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mptcp-rust}
+
+# The newest base that the series is made for, unless told.
+BASE=${BASE:-$(cd "$TOP/patches" && printf '%s\n' * | sort -V | tail -n 1)}
+PATCHES=$TOP/patches/$BASE
+[[ -f $PATCHES/base.env ]] || die "BASE=$BASE: there is no such base, only:" "$(cd "$TOP/patches" && echo *)"
+# shellcheck source=/dev/null
+. "$PATCHES/base.env"
+
+IMPL=${IMPL:-rust}
+[[ $IMPL == rust || $IMPL == c ]] || die "IMPL=$IMPL: say IMPL=rust or IMPL=c"
+
+KERNEL=${KERNEL:-}
+OUT=$TOP/out/$BASE
+if [[ $KERNEL ]]; then
+	[[ -d $KERNEL ]] || die "KERNEL=$KERNEL: there is no such folder"
+	KERNEL=$(realpath "$KERNEL")
+	# One folder for each tree of the user's, so that they do not mix.
+	OUT+=-user-$(cksum <<<"$KERNEL" | cut -d ' ' -f 1)
+fi
+PRISTINE=${KERNEL:-$OUT/base}
+SRC=$OUT/src
+OBJ=$OUT/$IMPL
+LOGS=$OUT/log
+IMAGE=$OBJ/arch/x86/boot/bzImage
+mkdir -p "$CACHE" "$LOGS"
+
+# rustc and clang must be of one LLVM: the package list says which.
+LLVM=/usr/lib/llvm-$(sed -n 's/^clang-//p' "$TESTBED/packages")
+BINDGEN=$CACHE/bindgen-0.73.2
+VENV=$CACHE/venv-$(cksum <"$TESTBED/requirements.txt" | cut -d ' ' -f 1)
+export PATH=$LLVM/bin:$BINDGEN/bin:/usr/bin:/usr/sbin:/bin:/sbin:$VENV/bin
+export LIBCLANG_PATH=$LLVM/lib
+
+# The same input must give the same cache entry in every clone.
+# The compiler's list of headers serves the cache too: no second preprocessor run.
+export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
+export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=testbed KBUILD_BUILD_HOST=testbed
+
+# The test kernel's Kconfig sources the base's.
+export KBUILD_KCONFIG=$TOP/Kconfig BASE_KCONFIG=$OUT/base.kconfig
+
+# A make in the kernel's tree.
+kmake() {
+	make -C "$SRC" O="$OBJ" LLVM=1 CC="ccache clang" V="${V:-0}" "$@"
+}
+
+# need_space GB: better said before a long step than by its failure.
+need_space() {
+	local free
+	free=$(df --output=avail -B 1G "$OUT" | tail -n 1)
+	((free >= $1)) || die "$OUT needs $1 GB of free disk space, and has ${free// /} GB"
+}

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs every test. Each suite leaves a file of KTAP; the last line counts them all.
+. "${0%/*}/lib.sh"
+
+results=$OUT/results
+rm -rf "$results"
+mkdir -p "$results"
+crate=(--manifest-path "$TOP/tools/net/mptcp-subflows/Cargo.toml" --target-dir "$TOP/out/crate" --locked)
+kselftest=$OUT/kselftest
+
+# check NAME COMMAND...: what has no KTAP of its own is one test, by its exit status.
+checks=()
+check() {
+	local name=$1 result said
+	shift
+	said=$("$@" 2>&1 </dev/null) && result=ok || result='not ok'
+	checks+=("$result $((${#checks[@]} + 1)) $name")
+	echo "${checks[-1]}"
+	[[ $result == ok ]] || printf '# %s\n' "${said//$'\n'/$'\n'# }"
+}
+
+# suite NAME IMPL COMMAND [VM-OPTION...]: a boot, where the command prints KTAP.
+suite() {
+	local name=$1 impl=$2 command=$3 status
+	shift 3
+	IMPL=$impl "$TESTBED/vm.sh" -n "$name" -d 400 "$@" "$command" |
+		tee "$results/$name-$impl.tap" && status=0 || status=$?
+	check "$name-$impl: the guest ends with exit status 0" test "$status" == 0
+	check "$name-$impl: no splat in the kernel log" no_splat "$LOGS/console-$name-$impl.log"
+}
+
+no_splat() {
+	[[ -s $1 ]] || { echo "$1 is empty"; return 1; }
+	! grep -n -A 30 'Call Trace:\|Kernel panic\|Oops\|WARNING: \|BUG: ' "$1"
+}
+
+no_warning() {
+	! grep -ni 'warning' "$@"
+}
+
+no_panic_path() {
+	local undefined
+	undefined=$(llvm-nm -u "$1") || return 1
+	! grep 'panic' <<<"$undefined"
+}
+
+# beside FOLDER SOURCE MAKE-ARGUMENT...: a build that starts from the kernel's own objects.
+beside() {
+	local objects=$OUT/$1
+	[[ -d $objects ]] || { rm -rf "$objects.part" && cp -a "$OBJ" "$objects.part" && mv "$objects.part" "$objects"; }
+	cmp -s "$OBJ/.config" "$objects/.config" || cp "$OBJ/.config" "$objects"
+	SRC=$2 OBJ=$objects kmake -j"$(nproc)" "${@:3}"
+}
+
+# With its option off, the series leaves the compiled code as the base has it.
+same_code() {
+	local object
+	beside pristine "$PRISTINE" rust/ net/mptcp/ >"$LOGS/build-pristine.log" 2>&1 ||
+		{ tail "$LOGS/build-pristine.log"; return 1; }
+	(cd "$OUT/pristine" && find rust net/mptcp -name '*.o') | while read -r object; do
+		diff <(disassembled "$OUT/pristine/$object") <(disassembled "$OBJ/$object") >"$LOGS/same_code.diff" ||
+			{ echo "$object differs:"; head -n 20 "$LOGS/same_code.diff"; return 1; }
+	done
+}
+
+disassembled() {
+	(cd "${1%/*}" && llvm-objdump -dr "${1##*/}")
+}
+
+crate_tests() {
+	# The runner lets the test programs, and nothing else, print JSON.
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='env RUSTC_BOOTSTRAP=1' \
+		cargo test "${crate[@]}" --lib --bins --tests -- -Z unstable-options --format json \
+		>"$LOGS/crate-test.log" 2>&1 || :
+	jq -rRn '[inputs | fromjson? | select(.type == "test" and .event != "started")]
+		| "KTAP version 1", "1..\(length)", (to_entries[] | (.value.stdout // "" | split("\n")[] | "# " + .),
+			(if .value.event == "failed" then "not " else "" end) + "ok \(.key + 1) \(.value.name)"
+			+ (if .value.event == "ignored" then " # SKIP" else "" end))' \
+		<"$LOGS/crate-test.log" | tee "$results/crate.tap"
+}
+
+"$TESTBED/build.sh"
+
+say "checking the sources"
+check "shellcheck" shellcheck "$TESTBED"/*.sh "$TESTBED"/guest/*.sh "$TOP/.ci/run"
+check "crate: cargo fmt" cargo fmt "${crate[@]:0:2}" --check
+check "crate: cargo clippy" cargo clippy "${crate[@]}" --all-targets -- -D warnings
+say "running the crate's tests"
+crate_tests
+check "kernel: rustfmtcheck" kmake rustfmtcheck
+check "kernel: no warning from the build" no_warning "$LOGS/build-$IMPL.log"
+
+say "building the selftests"
+check "selftests: build" kmake kselftest-install TARGETS=net/mptcp INSTALL_PATH="$kselftest"
+
+in_guest="cd $kselftest/net/mptcp &&"
+suite mptcp_sockopt "$IMPL" "$in_guest ./mptcp_sockopt.sh"
+suite mptcp_tcpinfo "$IMPL" "$in_guest ./mptcp_tcpinfo"
+if [[ $IMPL == rust ]]; then
+	suite kunit rust true -a kunit.enable=1 -a kunit.autorun=1
+	cp "$LOGS/console-kunit-rust.log" "$results/kunit-rust.tap"
+	say "building with clippy"
+	check "kernel: clippy" beside clippy "$SRC" CLIPPY=1 rust/ net/mptcp/
+	check "subflow_info.o: no panic path" no_panic_path "$OBJ/net/mptcp/subflow_info.o"
+
+	# The C implementation is the oracle of the selftest.
+	IMPL=c "$TESTBED/build.sh"
+	suite mptcp_tcpinfo c "$in_guest ./mptcp_tcpinfo"
+	OBJ=$OUT/c check "kernel: the same code as the base's with the option off" same_code
+fi
+
+printf '%s\n' 'KTAP version 1' "1..${#checks[@]}" "${checks[@]}" >"$results/checks.tap"
+"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results"/*.tap

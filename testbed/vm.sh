@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Boots the test kernel on this machine's own root file system.
+# usage: vm.sh [-n NAME] [-d SECONDS] [-a KERNEL-ARGUMENT]... [COMMAND]
+# Without a command it is a shell. NAME is for the log of the console, SECONDS
+# how long the guest may take, boot and all. The exit status is the command's.
+. "${0%/*}/lib.sh"
+
+name=vm
+deadline=3600
+args=()
+while getopts n:d:a: opt; do
+	case $opt in
+	n) name=$OPTARG ;;
+	d) deadline=$OPTARG ;;
+	a) args+=(--append "$OPTARG") ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+
+accel=$("$TESTBED/accel.sh")
+vng=(vng --run "$IMAGE" --force-9p --user root --cpus 2 --memory 1G --append root=/dev/root "${args[@]}")
+[[ $accel == kvm ]] || vng+=(--disable-kvm)
+
+if [[ $# == 0 ]]; then
+	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without one, give a command: make vm CMD='...'"
+	say "booting the $IMPL test kernel under $accel; leave with exit"
+	exec "${vng[@]}"
+fi
+
+console=$LOGS/console-$name-$IMPL.log
+command=$*
+# What the guest runs. The line in the kernel's log tells a command that ended
+# from a guest that died.
+job=$(mktemp -p "$OUT" job.XXXXXX)
+trap 'rm -f "$job"' EXIT
+cat >"$job" <<-END
+	cd $TOP
+	bash -c ${command@Q} 2>&1
+	status=\$?
+	echo "testbed: exit status \$status" >/dev/kmsg
+	exit \$status
+END
+
+say "booting the $IMPL test kernel under $accel (console: ${console#"$TOP"/})"
+# QEMU opens these anew, which would empty a plain file: give it pipes. With
+# --verbose, the console of the guest is vng's standard error.
+exec {output}> >(exec cat) && output_cat=$!
+exec {errors}> >(exec cat >"$console") && errors_cat=$!
+# timeout has a process group of its own, and ends QEMU with it.
+timeout -k 5 "$deadline" "${vng[@]}" --verbose --exec "bash $job" </dev/null 1>&"$output" 2>&"$errors" &
+guest=$!
+trap 'kill $guest 2>/dev/null || :; rm -f "$job"' EXIT
+trap 'exit 130' INT TERM
+wait $guest && ended=0 || ended=$?
+exec {output}>&- {errors}>&-
+wait "$output_cat" "$errors_cat"
+
+status=$(sed -n 's/.*testbed: exit status \([0-9]*\)\r*$/\1/p' "$console" | tail -n 1)
+if [[ ! $status || $ended == 124 || $ended == 137 ]]; then
+	tail -n 25 "$console" >&2
+	die "the guest died, or took longer than $deadline s; above is the end of ${console#"$TOP"/}"
+fi
+exit "$status"
