@@ -19,9 +19,8 @@ trap 'kill -- -$tools 2>/dev/null || :' EXIT
 wait "$tools"
 trap - EXIT
 # Nearly every object of the other implementation is this one's too.
-for other in "$OUT/rust" "$OUT/c"; do
-	[[ -d $OBJ || ! -f $other/vmlinux ]] || { rm -rf "$OBJ.part" && cp -a "$other" "$OBJ.part" && mv "$OBJ.part" "$OBJ"; }
-done
+seed "$OBJ" "$OUT/rust"
+seed "$OBJ" "$OUT/c"
 "$TESTBED/config.sh"
 if [[ ${1:-} == menuconfig ]]; then
 	kmake menuconfig
@@ -32,9 +31,11 @@ log=$LOGS/build-$IMPL.log
 say "building the $IMPL test kernel (log: ${log#"$TOP"/})"
 # How many steps a build from nothing takes is known from the last one.
 steps=$CACHE/steps-$BASE
+[[ -f $steps ]] || echo "$BASE_STEPS" >"$steps"
 whole=''
-[[ -e $OBJ/include/config/auto.conf ]] || whole=y
+[[ -d $OBJ/rust ]] || whole=y
 kmake -j"$(nproc)" 2>&1 </dev/null | tee "$log" | "$TESTBED/progress.sh" "${whole:+$steps}" ||
-	die "the kernel does not build: $(grep -m 1 -i 'error' "$log" || tail -n 1 "$log") (full log: $log)"
+	die "the kernel does not build: $(grep -m 1 'error\(\[E[0-9]*\]\)\?:\|\*\*\*' "$log" || tail -n 1 "$log")" \
+		"(full log: $log)"
 [[ ! $whole ]] || grep -c '^  [A-Z]' "$log" >"$steps"
 say "the image is ${IMAGE#"$TOP"/}"

@@ -4,24 +4,31 @@
 
 usage: count.py KUNIT-FOLDER FILE...
 """
+import io
 import os
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
 import kunit_parser  # noqa: E402
-from kunit_printer import stdout  # noqa: E402
+import kunit_printer  # noqa: E402
 
-total = kunit_parser.TestCounts()
+
+passed = failed = skipped = 0
 for path in sys.argv[2:]:
-    stdout.print(f"{os.path.basename(path)}:")
+    said = io.StringIO()
     with open(path, errors="replace") as lines:
-        test = kunit_parser.parse_run_tests(lines, stdout)
-    if test.counts.total() == 0:
-        test.counts.errors += 1
-    total.add_subtest_counts(test.counts)
+        counts = kunit_parser.parse_run_tests(
+            lines, kunit_printer.Printer(output=said)
+        ).counts
+    # What the parser could not make sense of is no pass, and neither is nothing.
+    bad = counts.failed + counts.crashed or counts.errors or counts.total() == 0
+    if bad:
+        print(said.getvalue())
+    print(f"{os.path.basename(path)}: {counts.passed} passed, {bad:d} failed, {counts.skipped} skipped")
+    passed += counts.passed
+    failed += bad
+    skipped += counts.skipped
 
-# What the parser could not make sense of is no pass.
-failed = total.failed + total.crashed + total.errors
-print(f"{total.passed} passed, {failed} failed, {total.skipped} skipped")
-sys.exit(failed > 0 or total.passed == 0)
+print(f"{passed} passed, {failed} failed, {skipped} skipped")
+sys.exit(failed > 0 or passed == 0)

@@ -30,11 +30,13 @@ download() {
 		-o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=)
 	say "fetching $BASE_PACKAGE from $BASE_SUITE (160 MB)"
 	apt-get "${opt[@]}" update >"$log" 2>&1 ||
-		die "the lists of $BASE_SUITE cannot be fetched: $(grep -m 1 '^[EW]: ' "$log"); KERNEL=DIR works without"
+		die "the lists of $BASE_SUITE cannot be fetched: $(grep -m 1 '^[EW]: ' "$log");" \
+			"give a kernel tree of your own instead: KERNEL=DIR"
+	local there
+	there=$(apt-cache "${opt[@]}" search --names-only '^linux-source-' | cut -d ' ' -f 1 | xargs)
 	apt-cache "${opt[@]}" show "$BASE_PACKAGE" >/dev/null 2>&1 ||
-		die "no $BASE_PACKAGE in $BASE_SUITE any more, only:" \
-			"$(apt-cache "${opt[@]}" search --names-only '^linux-source-' | cut -d ' ' -f 1 | xargs)" \
-			"- give a kernel tree of your own instead: KERNEL=DIR"
+		die "looked for $BASE_PACKAGE in $BASE_SUITE, where there is: ${there:-no linux-source at all};" \
+			"give a kernel tree of your own instead: KERNEL=DIR"
 	# apt-get checks the hash before it gives the file its name.
 	rm -rf "$debs/part" && mkdir -p "$debs/part"
 	(cd "$debs/part" && apt-get "${opt[@]}" download "$BASE_PACKAGE/$BASE_SUITE" >&2) ||
@@ -60,10 +62,11 @@ stamp=$OUT/base.deb
 
 say "unpacking ${deb##*/} (about 25 s)"
 need_space 5
-rm -rf "$stamp" "$PRISTINE" "$PRISTINE.part" "$SRC"
+# Files of another release may be older than what was built from the last one.
+find "$OUT" -mindepth 1 -maxdepth 1 ! -name log ! -name lock -exec rm -rf {} +
 mkdir -p "$PRISTINE.part"
-dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$BASE_PACKAGE.tar.xz" |
-	tar -xJ --strip-components=1 -C "$PRISTINE.part" ||
-	die "$deb cannot be unpacked; remove it and run the same command again"
+{ dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$BASE_PACKAGE.tar.xz" |
+	tar -xJ --strip-components=1 -C "$PRISTINE.part"; } >"$log" 2>&1 ||
+	die "$deb cannot be unpacked: $(tail -n 1 "$log"); remove it and run the same command again"
 mv "$PRISTINE.part" "$PRISTINE"
 echo "${deb##*/}" >"$stamp"

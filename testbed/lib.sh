@@ -59,9 +59,19 @@ kmake() {
 	make -C "$SRC" O="$OBJ" LLVM=1 CC="ccache clang" V="${V:-0}" "$@"
 }
 
+# seed FOLDER FROM: an object folder that starts as a copy of another, which its
+# records of commands must not name, or make would build it all again.
+seed() {
+	[[ ! -d $1 && -f $2/vmlinux ]] || return 0
+	rm -rf "$1.part"
+	cp -a "$2" "$1.part"
+	grep -rlZF --include='*.cmd' "$2" "$1.part" | xargs -0r sed -i "s|$2\\>|$1|g"
+	mv "$1.part" "$1"
+}
+
 # need_space GB: better said before a long step than by its failure.
 need_space() {
 	local free
-	free=$(df --output=avail -B 1G "$OUT" | tail -n 1)
-	((free >= $1)) || die "$OUT needs $1 GB of free disk space, and has ${free// /} GB"
+	free=$(($(df --output=avail -B 1M "$OUT" | tail -n 1) / 1024))
+	((free >= $1)) || die "$OUT needs $1 GB of free disk space, and has $free GB"
 }

@@ -48,16 +48,15 @@ no_panic_path() {
 # beside FOLDER SOURCE MAKE-ARGUMENT...: a build that starts from the kernel's own objects.
 beside() {
 	local objects=$OUT/$1
-	[[ -d $objects ]] || { rm -rf "$objects.part" && cp -a "$OBJ" "$objects.part" && mv "$objects.part" "$objects"; }
+	seed "$objects" "$OBJ"
 	cmp -s "$OBJ/.config" "$objects/.config" || cp "$OBJ/.config" "$objects"
-	SRC=$2 OBJ=$objects kmake -j"$(nproc)" "${@:3}"
+	SRC=$2 OBJ=$objects kmake -s -j"$(nproc)" "${@:3}"
 }
 
 # With its option off, the series leaves the compiled code as the base has it.
 same_code() {
 	local object
-	beside pristine "$PRISTINE" rust/ net/mptcp/ >"$LOGS/build-pristine.log" 2>&1 ||
-		{ tail "$LOGS/build-pristine.log"; return 1; }
+	beside pristine "$PRISTINE" rust/ net/mptcp/ || return 1
 	(cd "$OUT/pristine" && find rust net/mptcp -name '*.o') | while read -r object; do
 		diff <(disassembled "$OUT/pristine/$object") <(disassembled "$OBJ/$object") >"$LOGS/same_code.diff" ||
 			{ echo "$object differs:"; head -n 20 "$LOGS/same_code.diff"; return 1; }
@@ -69,15 +68,25 @@ disassembled() {
 }
 
 crate_tests() {
+	local log=$LOGS/crate-test.log status=0
 	# The runner lets the test programs, and nothing else, print JSON.
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='env RUSTC_BOOTSTRAP=1' \
-		cargo test "${crate[@]}" --lib --bins --tests -- -Z unstable-options --format json \
-		>"$LOGS/crate-test.log" 2>&1 || :
+		cargo test "${crate[@]}" --no-fail-fast --lib --bins --tests -- -Z unstable-options --format json \
+		>"$log" 2>&1 || status=$?
 	jq -rRn '[inputs | fromjson? | select(.type == "test" and .event != "started")]
-		| "KTAP version 1", "1..\(length)", (to_entries[] | (.value.stdout // "" | split("\n")[] | "# " + .),
+		| "KTAP version 1", "1..\(length)", (to_entries[]
+			| (.value.stdout // empty | split("\n")[] | "# " + .),
 			(if .value.event == "failed" then "not " else "" end) + "ok \(.key + 1) \(.value.name)"
 			+ (if .value.event == "ignored" then " # SKIP" else "" end))' \
-		<"$LOGS/crate-test.log" | tee "$results/crate.tap"
+		<"$log" | tee "$results/crate.tap"
+	check "crate: cargo test" test "$status" == 0
+}
+
+selftests() {
+	local log=$LOGS/selftests.log
+	kmake kselftest-install TARGETS=net/mptcp INSTALL_PATH="$kselftest" >"$log" 2>&1 ||
+		{ tail "$log"; return 1; }
+	no_warning "$log"
 }
 
 "$TESTBED/build.sh"
@@ -88,26 +97,32 @@ check "crate: cargo fmt" cargo fmt "${crate[@]:0:2}" --check
 check "crate: cargo clippy" cargo clippy "${crate[@]}" --all-targets -- -D warnings
 say "running the crate's tests"
 crate_tests
+check "crate: cargo test --doc" cargo test "${crate[@]}" --doc
 check "kernel: rustfmtcheck" kmake rustfmtcheck
-check "kernel: no warning from the build" no_warning "$LOGS/build-$IMPL.log"
+check "kernel: no warning from the $IMPL build" no_warning "$LOGS/build-$IMPL.log"
 
 say "building the selftests"
-check "selftests: build" kmake kselftest-install TARGETS=net/mptcp INSTALL_PATH="$kselftest"
+check "selftests: build without a warning" selftests
 
 in_guest="cd $kselftest/net/mptcp &&"
 suite mptcp_sockopt "$IMPL" "$in_guest ./mptcp_sockopt.sh"
 suite mptcp_tcpinfo "$IMPL" "$in_guest ./mptcp_tcpinfo"
 if [[ $IMPL == rust ]]; then
-	suite kunit rust true -a kunit.enable=1 -a kunit.autorun=1
+	suite kunit rust true -a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*"
 	cp "$LOGS/console-kunit-rust.log" "$results/kunit-rust.tap"
-	say "building with clippy"
+	say "building with clippy (about two minutes)"
 	check "kernel: clippy" beside clippy "$SRC" CLIPPY=1 rust/ net/mptcp/
 	check "subflow_info.o: no panic path" no_panic_path "$OBJ/net/mptcp/subflow_info.o"
 
 	# The C implementation is the oracle of the selftest.
 	IMPL=c "$TESTBED/build.sh"
 	suite mptcp_tcpinfo c "$in_guest ./mptcp_tcpinfo"
-	OBJ=$OUT/c check "kernel: the same code as the base's with the option off" same_code
+	check "kernel: no warning from the c build" no_warning "$LOGS/build-c.log"
+	# The user's own tree may not be clean, and the kernel builds beside a clean one only.
+	if [[ ! $KERNEL ]]; then
+		say "building the base without the series (about two minutes)"
+		OBJ=$OUT/c check "kernel: the same code as the base's with the option off" same_code
+	fi
 fi
 
 printf '%s\n' 'KTAP version 1' "1..${#checks[@]}" "${checks[@]}" >"$results/checks.tap"
