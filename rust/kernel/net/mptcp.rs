@@ -70,7 +70,7 @@ impl Locked<'_, Sock> {
     #[doc(alias = "mptcp_for_each_subflow")]
     #[inline]
     pub fn subflows(&self) -> impl Iterator<Item = &SubflowContext> {
-        let msk = (**self).0.get();
+        let msk = self.0.get();
 
         // SAFETY:
         // - `msk` is valid and initialized by the type invariants of `Sock`, and so is the list.
