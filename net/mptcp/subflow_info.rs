@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an MPTCP connection tells about its subflows: the socket option `MPTCP_TCPINFO`.
+//! What an MPTCP connection tells about its subflows, by socket options of the level `SOL_MPTCP`.
 //!
-//! The user's buffer starts with a header, [`SubflowData`], in which the user states its size and
-//! the size of one array element. The array follows, and gets one element for each subflow, for as
-//! long as there is room. The header is then written back with the number of subflows, so that a
-//! user who provided too little room can tell, and retry.
+//! | option                | answer                                                         |
+//! |-----------------------|----------------------------------------------------------------|
+//! | `MPTCP_TCPINFO`       | [`SubflowData`], then an array of [`tcp::Info`]                |
+//! | `MPTCP_SUBFLOW_ADDRS` | [`SubflowData`], then an array of [`SubflowAddrs`]             |
+//! | `MPTCP_FULL_INFO`     | [`FullInfo`], with pointers to arrays of [`SubflowInfo`] and   |
+//! |                       | [`tcp::Info`]                                                  |
 //!
-//! Sizes of the header and of an element are the user's own, so that programs older or newer than
-//! the kernel work: an element is cut to the shorter of the user's and the kernel's structure, and
-//! of a header that is longer than the kernel's, only the part that the kernel knows is written.
+//! An array gets one [`Element`] for each subflow, for as long as there is room. The header tells
+//! how many subflows there are, so that a user who provided too little room can retry.
+//!
+//! The sizes of structures are the user's own, so that programs older or newer than the kernel
+//! work: an element is cut to the shorter of the user's and the kernel's structure, and of a header
+//! that is longer than the kernel's, only the part that the kernel knows is written.
 //!
 //! C header: [`include/net/mptcp_rust.h`](srctree/include/net/mptcp_rust.h)
 
-use core::mem::MaybeUninit;
+use core::{
+    marker::PhantomData,
+    mem::MaybeUninit, //
+};
 
 use kernel::{
     bindings,
@@ -21,7 +29,11 @@ use kernel::{
     net::{
         mptcp::{
             self,
-            SubflowData, //
+            FullInfo,
+            SubflowAddrs,
+            SubflowContext,
+            SubflowData,
+            SubflowInfo, //
         },
         sock::{
             Locked,
@@ -41,24 +53,145 @@ use kernel::{
     },
 };
 
-/// Size of the header's first version, which user space may always use.
+/// Size of the first version of [`SubflowData`], which user space may always use.
 const MIN_INFO_OPTLEN_SIZE: u32 = 16;
 
 // A header that has grown needs to be read, and written back, by the size that the user states.
 static_assert!(size_of::<SubflowData>() == 16);
 
-/// Size of the kernel's version of an array element.
-const SIZE_KERNEL: u32 = usize_into_u32::<{ size_of::<tcp::Info>() }>();
+/// Size of the header of [`FullInfo`].
+const MIN_FULL_INFO_OPTLEN_SIZE: u32 = usize_into_u32::<{ FullInfo::HEADER_SIZE }>();
 
 /// The largest size that user space may state. Sizes are `int`s, as is `optlen`.
 const MAX_SIZE: u32 = c_int::MAX.unsigned_abs();
 
-/// A validated request.
+/// What the kernel writes to an array, once for each subflow.
+trait Element: AsBytes + Sized {
+    /// Size of the kernel's version of an element.
+    // CAST: The structures are far smaller than 4 GiB.
+    const SIZE: u32 = size_of::<Self>() as u32;
+
+    /// Writes the element of `subflow` to `slot`.
+    fn get<'s>(subflow: &SubflowContext, slot: &'s mut MaybeUninit<Self>) -> &'s Self;
+}
+
+impl Element for tcp::Info {
+    #[inline]
+    fn get<'s>(subflow: &SubflowContext, slot: &'s mut MaybeUninit<Self>) -> &'s Self {
+        subflow.tcp_sock().get_info(slot)
+    }
+}
+
+impl Element for SubflowAddrs {
+    #[inline]
+    fn get<'s>(subflow: &SubflowContext, slot: &'s mut MaybeUninit<Self>) -> &'s Self {
+        subflow.get_addrs(slot)
+    }
+}
+
+impl Element for SubflowInfo {
+    #[inline]
+    fn get<'s>(subflow: &SubflowContext, slot: &'s mut MaybeUninit<Self>) -> &'s Self {
+        subflow.get_info(slot)
+    }
+}
+
+/// An array in user memory, as an iterator over the places of its elements.
+struct Array<E> {
+    /// Where the next element goes.
+    next: UserPtr,
+    /// Size of an element: the shorter of the user's and the kernel's version.
+    size_user: u32,
+    /// How many more elements there is room for.
+    left: u32,
+    /// Size of the elements up to now.
+    copied: u32,
+    _element: PhantomData<E>,
+}
+
+impl<E: Element> Array<E> {
+    /// Creates an array with room for `len` elements.
+    fn with_len(start: UserPtr, size_user: u32, len: u32) -> Self {
+        let size_user = size_user.min(E::SIZE);
+
+        Self {
+            next: start,
+            size_user,
+            // Elements without a size have room, but there is nothing to write.
+            left: if size_user == 0 { 0 } else { len },
+            copied: 0,
+            _element: PhantomData,
+        }
+    }
+
+    /// Creates an array with `room` bytes.
+    fn with_room(start: UserPtr, size_user: u32, room: u32) -> Self {
+        let len = room.checked_div(size_user.min(E::SIZE)).unwrap_or(0);
+
+        Self::with_len(start, size_user, len)
+    }
+
+    /// Writes the element of `subflow`, if there is room for it.
+    fn push(&mut self, subflow: &SubflowContext) -> Result {
+        let Some(place) = self.next() else {
+            return Ok(());
+        };
+        let mut slot = MaybeUninit::uninit();
+        let element = E::get(subflow, &mut slot);
+
+        // Cut to the size of an element in user memory.
+        place.writer().write_slice_partial(element.as_bytes(), 0)?;
+        Ok(())
+    }
+}
+
+impl<E> Iterator for Array<E> {
+    type Item = UserSlice;
+
+    fn next(&mut self) -> Option<UserSlice> {
+        self.left = self.left.checked_sub(1)?;
+
+        let size = self.size_user.into_safe_cast();
+        let place = UserSlice::new(self.next, size);
+
+        self.next = self.next.wrapping_byte_add(size);
+        // Only of interest where the sum is no more than the room that there was.
+        self.copied = self.copied.saturating_add(self.size_user);
+
+        Some(place)
+    }
+}
+
+/// Calls `f` for each subflow, and returns how many there are.
+fn for_each_subflow(
+    msk: &Locked<'_, mptcp::Sock>,
+    mut f: impl FnMut(&SubflowContext) -> Result,
+) -> Result<u32> {
+    let mut num_subflows: u32 = 0;
+
+    for subflow in msk.subflows() {
+        num_subflows = num_subflows.saturating_add(1);
+        f(subflow)?;
+    }
+
+    Ok(num_subflows)
+}
+
+/// Validates the size of the user's buffer, in which `min` bytes must fit.
+fn check_optlen(len: u32, min: u32) -> Result<u32> {
+    if (min..=MAX_SIZE).contains(&len) {
+        Ok(len)
+    } else {
+        Err(EINVAL)
+    }
+}
+
+/// A validated request with a header of type [`SubflowData`].
 #[derive(Debug, PartialEq)]
 struct Request {
     /// Size of the user's version of the header, behind which the array begins.
     size_subflow_data: u32,
-    /// Size of an array element in the user's buffer, at most [`SIZE_KERNEL`].
+    /// Size of the user's version of an array element.
     size_user: u32,
     /// Size of the array.
     room: u32,
@@ -67,21 +200,12 @@ struct Request {
 impl Request {
     /// Reads a request, each byte of it once.
     fn read(opt: &SockOpt) -> Result<Self> {
-        let len = Self::check_optlen(opt.get_optlen()?)?;
+        let len = check_optlen(opt.get_optlen()?, MIN_INFO_OPTLEN_SIZE)?;
         let header = UserSlice::new(opt.optval(), size_of::<SubflowData>())
             .reader()
             .read()?;
 
         Self::new(&header, len)
-    }
-
-    /// Validates the size of the user's buffer, in which at least the header must fit.
-    fn check_optlen(len: u32) -> Result<u32> {
-        if (MIN_INFO_OPTLEN_SIZE..=MAX_SIZE).contains(&len) {
-            Ok(len)
-        } else {
-            Err(EINVAL)
-        }
     }
 
     /// Validates the header of a request for which the user has provided `len` bytes.
@@ -97,29 +221,25 @@ impl Request {
 
         Ok(Self {
             size_subflow_data: header.size_subflow_data,
-            size_user: header.size_user.min(SIZE_KERNEL),
+            size_user: header.size_user,
             room: len.checked_sub(header.size_subflow_data).ok_or(EINVAL)?,
         })
     }
 
     /// Returns the array in the user's buffer, empty as yet.
-    fn array(&self, optval: UserPtr) -> Array {
-        Array {
-            next: optval.wrapping_byte_add(self.size_subflow_data.into_safe_cast()),
-            size_user: self.size_user,
-            // Any number of elements without a size would fit, but there is nothing to write.
-            left: self.room.checked_div(self.size_user).unwrap_or(0),
-            copied: 0,
-        }
+    fn array<E: Element>(&self, optval: UserPtr) -> Array<E> {
+        let start = optval.wrapping_byte_add(self.size_subflow_data.into_safe_cast());
+
+        Array::with_room(start, self.size_user, self.room)
     }
 
     /// Returns the header of the answer.
-    fn header(&self, num_subflows: u32) -> SubflowData {
+    fn header<E: Element>(&self, num_subflows: u32, array: &Array<E>) -> SubflowData {
         SubflowData {
             size_subflow_data: self.size_subflow_data,
             num_subflows,
-            size_kernel: SIZE_KERNEL,
-            size_user: self.size_user,
+            size_kernel: E::SIZE,
+            size_user: array.size_user,
         }
     }
 
@@ -133,57 +253,62 @@ impl Request {
     }
 }
 
-/// The array in the user's buffer, as an iterator over the places of its elements.
-struct Array {
-    /// Where the next element goes.
-    next: UserPtr,
-    /// Size of an element.
-    size_user: u32,
-    /// How many more elements there is room for.
-    left: u32,
-    /// Size of the elements up to now.
-    copied: u32,
-}
-
-impl Iterator for Array {
-    type Item = UserSlice;
-
-    fn next(&mut self) -> Option<UserSlice> {
-        self.left = self.left.checked_sub(1)?;
-
-        let size = self.size_user.into_safe_cast();
-        let element = UserSlice::new(self.next, size);
-
-        self.next = self.next.wrapping_byte_add(size);
-        // At most the room that there was, so it never saturates.
-        self.copied = self.copied.saturating_add(self.size_user);
-
-        Some(element)
-    }
-}
-
-/// Answers `MPTCP_TCPINFO`: one [`tcp::Info`] for each subflow.
-fn tcpinfo(msk: &Locked<'_, mptcp::Sock>, opt: &SockOpt) -> Result {
+/// Answers an option with a header of type [`SubflowData`], and an array.
+fn subflow_data<E: Element>(msk: &Locked<'_, mptcp::Sock>, opt: &SockOpt) -> Result {
     let request = Request::read(opt)?;
-    let mut array = request.array(opt.optval());
-    let mut info = MaybeUninit::uninit();
-    let mut num_subflows: u32 = 0;
-
-    for subflow in msk.subflows() {
-        num_subflows = num_subflows.saturating_add(1);
-
-        if let Some(element) = array.next() {
-            let info = subflow.tcp_sock().get_info(&mut info);
-
-            // Cut to the size of an element in the user's buffer.
-            element.writer().write_slice_partial(info.as_bytes(), 0)?;
-        }
-    }
+    let mut array = request.array::<E>(opt.optval());
+    let num_subflows = for_each_subflow(msk, |subflow| array.push(subflow))?;
 
     opt.put_optlen(request.optlen(array.copied))?;
     UserSlice::new(opt.optval(), size_of::<SubflowData>())
         .writer()
-        .write(&request.header(num_subflows))
+        .write(&request.header(num_subflows, &array))
+}
+
+/// Validates the header of a request for [`FullInfo`].
+fn check_full_info(header: &bindings::mptcp_full_info) -> Result {
+    // These are for the kernel to fill in.
+    if header.size_tcpinfo_kernel != 0 || header.size_sfinfo_kernel != 0 || header.num_subflows != 0
+    {
+        return Err(EINVAL);
+    }
+
+    if header.size_sfinfo_user > MAX_SIZE || header.size_tcpinfo_user > MAX_SIZE {
+        return Err(EINVAL);
+    }
+
+    Ok(())
+}
+
+/// Answers `MPTCP_FULL_INFO`.
+fn full_info(msk: &Locked<'_, mptcp::Sock>, opt: &SockOpt) -> Result {
+    let len = check_optlen(opt.get_optlen()?, MIN_FULL_INFO_OPTLEN_SIZE)?;
+    let mut storage = MaybeUninit::uninit();
+    let mut info = FullInfo::read(opt.optval(), &mut storage)?;
+
+    check_full_info(&info)?;
+    if len > MIN_FULL_INFO_OPTLEN_SIZE {
+        msk.get_info(&mut info);
+    }
+
+    let max = info.size_arrays_user;
+    let mut subflow_info =
+        Array::<SubflowInfo>::with_len(info.subflow_info(), info.size_sfinfo_user, max);
+    let mut tcp_info = Array::<tcp::Info>::with_len(info.tcp_info(), info.size_tcpinfo_user, max);
+    let num_subflows = for_each_subflow(msk, |subflow| {
+        subflow_info.push(subflow)?;
+        tcp_info.push(subflow)
+    })?;
+
+    info.set_header(num_subflows, tcp_info.size_user, subflow_info.size_user);
+
+    let len = len.min(usize_into_u32::<{ size_of::<bindings::mptcp_full_info>() }>());
+
+    opt.put_optlen(len)?;
+    UserSlice::new(opt.optval(), len.into_safe_cast())
+        .writer()
+        .write_slice_partial(info.as_bytes(), 0)?;
+    Ok(())
 }
 
 /// C entry point, see the kernel-doc in the C header.
@@ -195,6 +320,7 @@ fn tcpinfo(msk: &Locked<'_, mptcp::Sock>, opt: &SockOpt) -> Result {
 #[export]
 pub unsafe extern "C" fn mptcp_getsockopt_subflow_info(
     msk: *mut bindings::mptcp_sock,
+    optname: c_int,
     optval: *mut c_char,
     optlen: *mut c_int,
 ) -> c_int {
@@ -209,7 +335,15 @@ pub unsafe extern "C" fn mptcp_getsockopt_subflow_info(
         UserPtr::from_ptr(optlen.cast()),
     );
 
-    from_result(|| tcpinfo(&msk, &opt).map(|()| 0))
+    from_result(|| {
+        match u32::try_from(optname) {
+            Ok(bindings::MPTCP_TCPINFO) => subflow_data::<tcp::Info>(&msk, &opt),
+            Ok(bindings::MPTCP_SUBFLOW_ADDRS) => subflow_data::<SubflowAddrs>(&msk, &opt),
+            Ok(bindings::MPTCP_FULL_INFO) => full_info(&msk, &opt),
+            _ => Err(EOPNOTSUPP),
+        }
+        .map(|()| 0)
+    })
 }
 
 #[cfg(CONFIG_MPTCP_RUST_KUNIT_TEST)]
@@ -217,34 +351,38 @@ pub unsafe extern "C" fn mptcp_getsockopt_subflow_info(
 mod tests {
     use super::*;
 
+    const SIZE: u32 = <tcp::Info as Element>::SIZE;
+
     /// Returns the header of a request that is as the specification wants it.
     fn header() -> SubflowData {
         SubflowData {
             size_subflow_data: MIN_INFO_OPTLEN_SIZE,
             num_subflows: 0,
             size_kernel: 0,
-            size_user: SIZE_KERNEL,
+            size_user: SIZE,
         }
     }
 
     #[test]
     fn buffer_holds_the_header() {
         for len in [0, 1, 15, 0x8000_0000, u32::MAX] {
-            assert_eq!(Request::check_optlen(len), Err(EINVAL));
+            assert_eq!(check_optlen(len, 16), Err(EINVAL));
         }
         for len in [16, 17, 0x7fff_ffff] {
-            assert_eq!(Request::check_optlen(len), Ok(len));
+            assert_eq!(check_optlen(len, 16), Ok(len));
         }
+        assert_eq!(check_optlen(39, MIN_FULL_INFO_OPTLEN_SIZE), Err(EINVAL));
+        assert_eq!(check_optlen(40, MIN_FULL_INFO_OPTLEN_SIZE), Ok(40));
     }
 
     #[test]
     fn request_as_specified() {
         assert_eq!(
-            Request::new(&header(), MIN_INFO_OPTLEN_SIZE + 2 * SIZE_KERNEL),
+            Request::new(&header(), MIN_INFO_OPTLEN_SIZE + 2 * SIZE),
             Ok(Request {
                 size_subflow_data: MIN_INFO_OPTLEN_SIZE,
-                size_user: SIZE_KERNEL,
-                room: 2 * SIZE_KERNEL,
+                size_user: SIZE,
+                room: 2 * SIZE,
             })
         );
     }
@@ -256,7 +394,7 @@ mod tests {
         assert_eq!(Request::new(&num_subflows, 1000), Err(EINVAL));
 
         let mut size_kernel = header();
-        size_kernel.size_kernel = SIZE_KERNEL;
+        size_kernel.size_kernel = SIZE;
         assert_eq!(Request::new(&size_kernel, 1000), Err(EINVAL));
     }
 
@@ -283,14 +421,15 @@ mod tests {
         let with_size = |size_user| {
             let mut header = header();
             header.size_user = size_user;
-            Request::new(&header, 1000).map(|request| request.size_user)
+            Request::new(&header, 1000)
+                .map(|request| request.array::<tcp::Info>(UserPtr::from_addr(0)).size_user)
         };
 
         assert_eq!(with_size(0), Ok(0));
         assert_eq!(with_size(1), Ok(1));
-        assert_eq!(with_size(SIZE_KERNEL - 1), Ok(SIZE_KERNEL - 1));
-        assert_eq!(with_size(SIZE_KERNEL + 1), Ok(SIZE_KERNEL));
-        assert_eq!(with_size(0x7fff_ffff), Ok(SIZE_KERNEL));
+        assert_eq!(with_size(SIZE - 1), Ok(SIZE - 1));
+        assert_eq!(with_size(SIZE + 1), Ok(SIZE));
+        assert_eq!(with_size(0x7fff_ffff), Ok(SIZE));
         assert_eq!(with_size(0x8000_0000), Err(EINVAL));
         assert_eq!(with_size(u32::MAX), Err(EINVAL));
     }
@@ -299,7 +438,7 @@ mod tests {
     ///
     /// Writes nothing: the buffer is at address 0.
     fn elements(request: Request) -> ([Option<(usize, usize)>; 3], u32) {
-        let mut array = request.array(UserPtr::from_addr(0));
+        let mut array = request.array::<tcp::Info>(UserPtr::from_addr(0));
         let elements = core::array::from_fn(|_| {
             let offset = array.next.as_const_ptr().addr();
             array.next().map(|slice| (offset, slice.writer().len()))
@@ -350,13 +489,47 @@ mod tests {
     }
 
     #[test]
+    fn array_of_a_number_of_elements() {
+        let places = |size_user, len| {
+            let array = Array::<SubflowInfo>::with_len(UserPtr::from_addr(0), size_user, len);
+            (array.size_user, array.count())
+        };
+
+        assert_eq!(places(10, 0), (10, 0));
+        assert_eq!(places(10, 3), (10, 3));
+        assert_eq!(places(0, 3), (0, 0));
+        assert_eq!(places(MAX_SIZE, 1), (<SubflowInfo as Element>::SIZE, 1));
+    }
+
+    #[test]
+    fn full_info_header() {
+        let check = |set: fn(&mut bindings::mptcp_full_info, u32), value| {
+            let mut header = bindings::mptcp_full_info::default();
+            set(&mut header, value);
+            check_full_info(&header)
+        };
+
+        assert_eq!(check(|_, _| (), 0), Ok(()));
+        for value in [1, u32::MAX] {
+            assert_eq!(check(|h, v| h.size_tcpinfo_kernel = v, value), Err(EINVAL));
+            assert_eq!(check(|h, v| h.size_sfinfo_kernel = v, value), Err(EINVAL));
+            assert_eq!(check(|h, v| h.num_subflows = v, value), Err(EINVAL));
+            assert_eq!(check(|h, v| h.size_arrays_user = v, value), Ok(()));
+        }
+        for (value, result) in [(0x7fff_ffff, Ok(())), (0x8000_0000, Err(EINVAL))] {
+            assert_eq!(check(|h, v| h.size_tcpinfo_user = v, value), result);
+            assert_eq!(check(|h, v| h.size_sfinfo_user = v, value), result);
+        }
+    }
+
+    #[test]
     fn array_wraps_around_the_address_space() {
         let request = Request {
             size_subflow_data: 16,
             size_user: 10,
             room: 20,
         };
-        let mut array = request.array(UserPtr::from_addr(usize::MAX));
+        let mut array = request.array::<tcp::Info>(UserPtr::from_addr(usize::MAX));
 
         assert_eq!(array.next.as_const_ptr().addr(), 15);
         array.next = UserPtr::from_addr(usize::MAX);
@@ -372,10 +545,10 @@ mod tests {
             room: 20,
         };
 
-        let header = request.header(3);
+        let header = request.header(3, &request.array::<tcp::Info>(UserPtr::from_addr(0)));
         assert_eq!(header.size_subflow_data, 24);
         assert_eq!(header.num_subflows, 3);
-        assert_eq!(header.size_kernel, SIZE_KERNEL);
+        assert_eq!(header.size_kernel, SIZE);
         assert_eq!(header.size_user, 10);
 
         assert_eq!(request.optlen(20), 44);

@@ -13,18 +13,32 @@ use crate::{
     bindings,
     interop::list::clist_create,
     net::{
+        inet,
         sock::{
             AsSock,
             Locked, //
         },
         tcp, //
     },
+    num::casts::usize_into_u32,
     prelude::*,
     transmute::{
         AsBytes,
         FromBytes, //
     },
-    types::Opaque, //
+    types::Opaque,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    }, //
+};
+
+use core::{
+    mem::{
+        offset_of,
+        MaybeUninit, //
+    },
+    ops::Deref, //
 };
 
 /// An MPTCP socket: one connection, or a listener.
@@ -93,6 +107,17 @@ impl Locked<'_, Sock> {
 
         conn_list.iter()
     }
+
+    /// Writes a snapshot of the connection's state and counters to `info`.
+    #[doc(alias = "mptcp_diag_fill_info")]
+    #[inline]
+    pub fn get_info(&self, info: &mut FullInfo<'_>) {
+        // SAFETY: The socket is valid by the type invariants of `Sock`, and locked by those of
+        // `Locked`.
+        //
+        // INVARIANT: The function zeroes the structure before it fills in the fields.
+        unsafe { bindings::mptcp_diag_fill_info_locked(self.0.get(), &mut info.0.mptcp_info) };
+    }
 }
 
 /// A subflow of an MPTCP connection.
@@ -119,7 +144,101 @@ impl SubflowContext {
         // reference to while the subflow is on its list.
         unsafe { tcp::Sock::from_raw(ssk.cast()) }
     }
+
+    /// Returns the number of the subflow, which no other of the same connection ever has.
+    #[inline]
+    pub fn subflow_id(&self) -> u32 {
+        // SAFETY: The subflow is initialized by the type invariants. The union is but two names for
+        // the same fields.
+        unsafe { (*self.0.get()).__bindgen_anon_1.__bindgen_anon_1.subflow_id }
+    }
+
+    /// Writes the addresses of the subflow to `addrs`.
+    #[inline]
+    pub fn get_addrs<'a>(&self, addrs: &'a mut MaybeUninit<SubflowAddrs>) -> &'a SubflowAddrs {
+        let this = zeroed(addrs);
+
+        this.set(self);
+        this
+    }
+
+    /// Writes number and addresses of the subflow to `info`.
+    #[inline]
+    pub fn get_info<'i>(&self, info: &'i mut MaybeUninit<SubflowInfo>) -> &'i SubflowInfo {
+        let this = zeroed(info);
+
+        this.id = self.subflow_id();
+        this.addrs.set(self);
+        this
+    }
 }
+
+/// Returns a reference to a value whose bytes are all zero, padding included.
+#[inline]
+fn zeroed<T: Zeroable>(slot: &mut MaybeUninit<T>) -> &mut T {
+    // SAFETY: `slot` is valid for writes of a `T`.
+    unsafe { slot.as_mut_ptr().write_bytes(0, 1) };
+
+    // SAFETY: The value with all bytes zero is a valid one for `T: Zeroable`.
+    unsafe { slot.assume_init_mut() }
+}
+
+/// The addresses of a subflow, as an array element for user space.
+///
+/// C header: [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
+///
+/// # Invariants
+///
+/// Every byte is initialized, padding included.
+#[derive(Zeroable)]
+#[repr(transparent)]
+pub struct SubflowAddrs(bindings::mptcp_subflow_addrs);
+
+impl SubflowAddrs {
+    /// Sets the addresses in a value that is all zeroes.
+    #[inline]
+    fn set(&mut self, subflow: &SubflowContext) {
+        // INVARIANT: Writes whole structures without padding only.
+        match subflow.tcp_sock().inet().addrs() {
+            Some(inet::Addrs::V4(local, remote)) => {
+                self.0.__bindgen_anon_1.sin_local = local;
+                self.0.__bindgen_anon_2.sin_remote = remote;
+            }
+            #[cfg(CONFIG_IPV6)]
+            Some(inet::Addrs::V6(local, remote)) => {
+                self.0.__bindgen_anon_1.sin6_local = local;
+                self.0.__bindgen_anon_2.sin6_remote = remote;
+            }
+            None => (),
+        }
+    }
+}
+
+// SAFETY: There are no uninitialized bytes by the type invariants, and no interior mutability.
+unsafe impl AsBytes for SubflowAddrs {}
+
+/// Number and addresses of a subflow, as an array element for user space.
+///
+/// It can be had by reference only, since a move need not preserve padding.
+///
+/// C header: [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
+///
+/// # Invariants
+///
+/// Every byte is initialized, padding included.
+#[derive(Zeroable)]
+#[repr(C)]
+pub struct SubflowInfo {
+    id: u32,
+    addrs: SubflowAddrs,
+}
+
+// SAFETY: There are no uninitialized bytes by the type invariants, and no interior mutability.
+unsafe impl AsBytes for SubflowInfo {}
+
+// The layout is the one that user space expects.
+static_assert!(size_of::<SubflowInfo>() == size_of::<bindings::mptcp_subflow_info>());
+static_assert!(offset_of!(SubflowInfo, addrs) == offset_of!(bindings::mptcp_subflow_info, addrs));
 
 /// The header of a request for an array with one element for each subflow, and of the answer.
 ///
@@ -135,3 +254,84 @@ unsafe impl FromBytes for SubflowData {}
 
 // SAFETY: The structure has no padding, as asserted above, and no interior mutability.
 unsafe impl AsBytes for SubflowData {}
+
+/// Request and answer of the socket option `MPTCP_FULL_INFO`.
+///
+/// C header: [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
+///
+/// # Invariants
+///
+/// Every byte of the structure is initialized, padding included. It stays so, since the structure
+/// cannot be moved.
+pub struct FullInfo<'a>(&'a mut bindings::mptcp_full_info);
+
+impl<'a> FullInfo<'a> {
+    /// Size of what precedes the `struct mptcp_info`: the request.
+    pub const HEADER_SIZE: usize = offset_of!(bindings::mptcp_full_info, mptcp_info);
+
+    /// Zeroes `storage`, and reads the header of a request from `optval` into it.
+    #[inline]
+    pub fn read(
+        optval: UserPtr,
+        storage: &'a mut MaybeUninit<bindings::mptcp_full_info>,
+    ) -> Result<Self> {
+        let this = Self(zeroed(storage));
+        let header = core::ptr::from_mut(this.0).cast::<u8>();
+
+        // SAFETY: The header is made of integers without padding: any bytes are valid values.
+        let header = unsafe { core::slice::from_raw_parts_mut(header, Self::HEADER_SIZE) };
+
+        UserSlice::new(optval, header.len())
+            .reader()
+            .read_slice(header)?;
+
+        Ok(this)
+    }
+
+    /// Sets the header of the answer, given the sizes of the arrays' elements in user memory.
+    #[inline]
+    pub fn set_header(&mut self, num_subflows: u32, size_tcpinfo_user: u32, size_sfinfo_user: u32) {
+        self.0.size_tcpinfo_kernel = usize_into_u32::<{ size_of::<tcp::Info>() }>();
+        self.0.size_tcpinfo_user = size_tcpinfo_user;
+        self.0.size_sfinfo_kernel = usize_into_u32::<{ size_of::<SubflowInfo>() }>();
+        self.0.size_sfinfo_user = size_sfinfo_user;
+        self.0.num_subflows = num_subflows;
+    }
+
+    /// Returns the answer.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        let data = core::ptr::from_ref(&*self.0).cast::<u8>();
+
+        // SAFETY: Every byte of the structure is initialized by the type invariants.
+        unsafe { core::slice::from_raw_parts(data, size_of::<bindings::mptcp_full_info>()) }
+    }
+
+    /// Returns the array of [`SubflowInfo`]s in user memory.
+    #[inline]
+    pub fn subflow_info(&self) -> UserPtr {
+        u64_to_user_ptr(self.0.subflow_info)
+    }
+
+    /// Returns the array of [`tcp::Info`]s in user memory.
+    #[inline]
+    pub fn tcp_info(&self) -> UserPtr {
+        u64_to_user_ptr(self.0.tcp_info)
+    }
+}
+
+impl Deref for FullInfo<'_> {
+    type Target = bindings::mptcp_full_info;
+
+    #[inline]
+    fn deref(&self) -> &bindings::mptcp_full_info {
+        self.0
+    }
+}
+
+/// Returns the pointer that user space has passed as a 64-bit integer, also on 32-bit kernels.
+#[inline]
+fn u64_to_user_ptr(addr: u64) -> UserPtr {
+    // CAST: The upper half is ignored on 32-bit kernels, as in C.
+    UserPtr::from_addr(addr as usize)
+}

@@ -6,6 +6,7 @@
 
 use crate::{
     bindings,
+    net::inet,
     transmute::AsBytes,
     types::Opaque, //
 };
@@ -35,6 +36,15 @@ impl Sock {
         //
         // INVARIANT: The pointee is initialized by the same requirements.
         unsafe { &*ptr.cast() }
+    }
+
+    /// Returns the socket as what it is for the layer below.
+    #[doc(alias = "inet_sk")]
+    #[inline]
+    pub fn inet(&self) -> &inet::Sock {
+        // SAFETY: A `struct tcp_sock` starts with a `struct inet_sock`, which is initialized by the
+        // type invariants and lives as long as `self`.
+        unsafe { inet::Sock::from_raw(&raw mut (*self.0.get()).inet_conn.icsk_inet) }
     }
 
     /// Writes a snapshot of the socket's state and counters to `info`.
