@@ -3,9 +3,10 @@
 //! Every subflow of an MPTCP connection, in one typed call.
 //!
 //! An MPTCP connection ([RFC 8684]) spreads one byte stream over several TCP connections, its
-//! *subflows*. [`subflows()`] asks the kernel for all of them: the addresses of each
-//! (`MPTCP_SUBFLOW_ADDRS`) and the state of each as TCP knows it, `struct tcp_info`
-//! (`MPTCP_TCPINFO`). Linux has these socket options since 5.16.
+//! *subflows*. [`subflows()`] asks the kernel for all of them: the id and the addresses of each, and
+//! its state as TCP knows it, `struct tcp_info`. One socket option has it all, `MPTCP_FULL_INFO`,
+//! since Linux 6.5. An older kernel is asked for the addresses (`MPTCP_SUBFLOW_ADDRS`) and the state
+//! (`MPTCP_TCPINFO`) one after the other, without ids; it has these since 5.16.
 //!
 //! ```no_run
 //! use socket2::{Domain, Protocol, Socket, Type};
@@ -28,11 +29,11 @@
 //!
 //! What the call takes care of:
 //!
-//! * the array grows until every subflow fits;
+//! * the arrays grow until every subflow fits;
 //! * a kernel older than this crate fills fewer fields: those it left out are `None`, not zero. A
 //!   newer one knows more fields, which are not fetched; [`Subflows::kernel_tcp_info_size`] tells;
-//! * addresses and TCP state come from two system calls. They are repeated until the list of
-//!   subflows was the same before and after, so that a row never mixes two subflows.
+//! * without `MPTCP_FULL_INFO`, addresses and TCP state come from two system calls. They are repeated
+//!   until the list of subflows was the same before and after, so that a row never mixes two subflows.
 //!
 //! The layouts are those of `include/uapi/linux/mptcp.h` and `include/uapi/linux/tcp.h`.
 //!
@@ -126,12 +127,19 @@ impl<'a> IntoIterator for &'a Subflows {
 /// One subflow: a TCP connection that carries a part of an MPTCP connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subflow {
+    id: Option<u32>,
     local: SocketAddr,
     remote: SocketAddr,
     tcp_info: TcpInfo,
 }
 
 impl Subflow {
+    /// The kernel's number for this subflow, unique within the connection, also among subflows that
+    /// are gone. `None` on a kernel without `MPTCP_FULL_INFO`.
+    pub fn id(&self) -> Option<u32> {
+        self.id
+    }
+
     /// The address on this side.
     pub fn local(&self) -> SocketAddr {
         self.local

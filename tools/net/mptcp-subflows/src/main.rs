@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use cli::screen::StdoutClosed;
 use cli::{send, serve, show};
 
-/// Shows every subflow of MPTCP connections, as getsockopt(MPTCP_TCPINFO) reports them.
+/// Shows every subflow of MPTCP connections, as getsockopt(2) reports them.
 ///
 /// Exit status: 0 success, 1 what was looked for is not there, 2 trouble.
 #[derive(Parser)]

@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
 use mptcp_subflows::{Error, Subflows, TcpState, subflows, unacknowledged};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
 use serde_json::Value;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -23,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn main() {
     let mptcp = mptcp_socket("127.0.0.1:0").is_ok();
     let ipv6 = TcpListener::bind("[::1]:0").is_ok();
+    let full_info = kernel_version() >= (6, 5);
+    let seccomp = thread::spawn(|| lose_full_info().is_ok()).join().unwrap();
     let net_admin = thread::spawn(|| unshare_network().is_ok()).join().unwrap();
 
     let mut trials = Vec::new();
@@ -44,6 +50,8 @@ fn main() {
     };
     let mptcp = (mptcp, "MPTCP");
     let ipv6 = (ipv6, "IPv6");
+    let full_info = (full_info, "Linux 6.5");
+    let seccomp = (seccomp, "seccomp");
     let root = (net_admin, "root");
 
     add(&[mptcp], "one_subflow_ipv4", || one_subflow("127.0.0.1:0"));
@@ -70,6 +78,15 @@ fn main() {
         "more_subflows_than_first_expected",
         more_subflows_than_first_expected,
     );
+
+    add(
+        &[mptcp, full_info, seccomp, root],
+        "both_ways_of_asking_agree",
+        both_ways_of_asking_agree,
+    );
+    add(&[mptcp, seccomp], "fallback_on_an_old_kernel", || {
+        on_an_old_kernel(|| fallback_to_tcp("127.0.0.1:0"))
+    });
 
     add(
         &[mptcp, root],
@@ -101,6 +118,11 @@ fn main() {
         &[mptcp, root],
         "show_finds_the_connection",
         show_finds_the_connection,
+    );
+    add(
+        &[mptcp, full_info, seccomp, root],
+        "show_has_ids_where_the_kernel_has",
+        show_has_ids_where_the_kernel_has,
     );
     add(
         &[mptcp, root],
@@ -213,6 +235,42 @@ fn in_network(endpoints: &[&str], test: impl FnOnce() + Send) {
             test();
         });
     });
+}
+
+// Kernels
+
+fn kernel_version() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse().ok());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+/// From now on MPTCP_FULL_INFO is refused as by a kernel that lacks it, to this thread and all that
+/// it starts.
+fn lose_full_info() -> Result<(), seccompiler::Error> {
+    let argument = |index, value| {
+        SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+    };
+    let full_info = SeccompRule::new(vec![argument(1, 284)?, argument(2, 4)?])?;
+    let filter = SeccompFilter::new(
+        [(libc::SYS_getsockopt, vec![full_info])].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EOPNOTSUPP as u32),
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    apply_filter(&BpfProgram::try_from(filter)?)
+}
+
+fn on_an_old_kernel<T: Send>(ask: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            lose_full_info().unwrap();
+            ask()
+        });
+        thread.join().unwrap()
+    })
 }
 
 // The program
@@ -395,6 +453,43 @@ fn more_subflows_than_first_expected() {
     in_network(&endpoints, || {
         let (client, _server, _listener) = mptcp_pair("127.0.0.1:0");
         assert_eq!(wait_for_subflows(&client, 9).len(), 9);
+    });
+}
+
+fn both_ways_of_asking_agree() {
+    let endpoints = ["127.0.0.2 dev lo subflow", "127.0.0.3 dev lo subflow"];
+    in_network(&endpoints, || {
+        let (client, server, _listener) = mptcp_pair("127.0.0.1:0");
+        for stream in [&client, &server] {
+            let new = wait_for_subflows(stream, 3);
+            let old = on_an_old_kernel(|| subflows(stream)).unwrap();
+
+            let ids = |subflows: &Subflows| {
+                subflows
+                    .iter()
+                    .filter_map(|s| s.id())
+                    .collect::<BTreeSet<_>>()
+            };
+            assert_eq!(ids(&new).len(), 3, "{new:#?}");
+            assert!(ids(&old).is_empty(), "{old:#?}");
+
+            // What an outstanding ACK does not change any more.
+            let rows = |subflows: &Subflows| {
+                let row = |s: &mptcp_subflows::Subflow| {
+                    let tcp = s.tcp_info();
+                    (
+                        s.local(),
+                        s.remote(),
+                        tcp.size(),
+                        state(s),
+                        tcp.bytes_received(),
+                    )
+                };
+                subflows.iter().map(row).collect::<Vec<_>>()
+            };
+            assert_eq!(rows(&old), rows(&new));
+            assert_eq!(old.kernel_tcp_info_size(), new.kernel_tcp_info_size());
+        }
     });
 }
 
@@ -604,6 +699,31 @@ fn show_finds_the_connection() {
     let (status, text) = complaint(&run(&format!("show --pid {pid} --fd 999")));
     assert_eq!(status, Some(2));
     assert!(text.contains("no file descriptor 999"), "{text}");
+}
+
+fn show_has_ids_where_the_kernel_has() {
+    let (server, _client) = connected_server();
+    let show = |options: &str| {
+        let output = run(&format!("show --pid {}{options}", server.child.id()));
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        output
+    };
+    let columns = |output: Output| {
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .nth(1)
+            .map(String::from)
+            .unwrap()
+    };
+    let id = |output: Output| json_lines(&output)[0]["subflows"][0]["id"].clone();
+
+    assert!(columns(show("")).starts_with("id  local → remote "));
+    assert!(id(show(" --json")).is_u64());
+    on_an_old_kernel(|| {
+        assert!(columns(show("")).starts_with("local → remote "));
+        assert_eq!(id(show(" --json")), Value::Null);
+    });
 }
 
 fn show_watches_to_the_end() {

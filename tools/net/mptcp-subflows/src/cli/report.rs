@@ -10,7 +10,8 @@ use mptcp_subflows::{Subflow, Subflows};
 use serde_json::{Value, json};
 
 /// Headings, and the width that keeps a column from jumping when its values change.
-const COLUMNS: [(&str, u16); 8] = [
+const COLUMNS: [(&str, u16); 9] = [
+    ("id", 2),
     ("local → remote", 0),
     ("state", 11),
     ("RTT ± var", 15),
@@ -20,37 +21,42 @@ const COLUMNS: [(&str, u16); 8] = [
     ("retrans", 7),
     ("delivery rate", 13),
 ];
+const ID: usize = 0;
+const ADDRESSES: usize = 1;
+const STATE: usize = 2;
 const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
 
 /// One row per subflow. The addresses go below each other where `columns` are too few otherwise.
 pub fn table(subflows: &Subflows, columns: u16) -> String {
     let rows: Vec<_> = subflows.iter().map(row).collect();
-    let wide = render(&rows, " ");
+    let ids = subflows.iter().any(|subflow| subflow.id().is_some());
+    let wide = render(&rows, ids, " ");
     if wide
         .lines()
         .all(|line| line.chars().count() <= columns.into())
     {
         return wide;
     }
-    render(&rows, "\n")
+    render(&rows, ids, "\n")
 }
 
-/// The table, with `between` between the addresses.
-fn render(rows: &[[String; 8]], between: &str) -> String {
+/// The table, with `between` between the addresses, and ids if the kernel gives any.
+fn render(rows: &[[String; 9]], ids: bool, between: &str) -> String {
     let mut table = Table::new();
     table
         .load_style(TableStyle::new().header_separator(RULE))
         .set_header(COLUMNS.map(|(heading, _)| heading));
     for row in rows {
         let mut row = row.clone();
-        row[0] = row[0].replacen(' ', between, 1);
+        row[ADDRESSES] = row[ADDRESSES].replacen(' ', between, 1);
         table.add_row(row);
     }
     for (column, (index, (_, width))) in table.column_iter_mut().zip(COLUMNS.iter().enumerate()) {
-        column
-            .set_padding((0, 1))
-            .set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + 1)));
-        if index > 1 {
+        column.set_padding((0, 1)).set_constraint(match index {
+            ID if !ids => ColumnConstraint::Hidden,
+            _ => ColumnConstraint::LowerBoundary(Width::Fixed(width + 1)),
+        });
+        if !matches!(index, ADDRESSES | STATE) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -65,12 +71,13 @@ pub fn pair(subflow: &Subflow) -> String {
     format!("{local} → {remote}")
 }
 
-fn row(subflow: &Subflow) -> [String; 8] {
+fn row(subflow: &Subflow) -> [String; 9] {
     let tcp = subflow.tcp_info();
     // What was not measured is no more known than what the kernel lacks.
     let rtt = tcp.rtt().filter(|rtt| !rtt.is_zero());
     let rate = tcp.delivery_rate().filter(|rate| *rate > 0);
     [
+        or_dash(subflow.id()),
         pair(subflow),
         or_dash(tcp.state()),
         or_dash(rtt.zip(tcp.rttvar()).map(|(rtt, var)| round_trip(rtt, var))),
@@ -120,7 +127,7 @@ fn scaled(mut value: f64, unit: &str) -> String {
     format!("{value:.digits$} {prefix}{unit}")
 }
 
-/// Every field of every subflow; one that the kernel lacks is null.
+/// Every field of every subflow; what the kernel lacks is null.
 pub fn json(subflows: &Subflows) -> Value {
     let subflow = |subflow: &Subflow| {
         let tcp = subflow.tcp_info();
@@ -129,6 +136,7 @@ pub fn json(subflows: &Subflows) -> Value {
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         json!({
+            "id": subflow.id(),
             "local": subflow.local().to_string(),
             "remote": subflow.remote().to_string(),
             "state": tcp.state().map(|state| state.to_string()),
@@ -164,13 +172,20 @@ mod tests {
 
     #[test]
     fn a_table_fits_its_columns() {
-        let mut cells = ["x"; 8].map(String::from);
-        cells[0] = "192.0.2.100:40000 → 192.0.2.200:50000".into();
-        let wide = render(&[cells.clone()], " ");
-        let narrow = render(&[cells], "\n");
-        let width = |text: &str| text.lines().map(|line| line.chars().count()).max();
-        assert_eq!(width(&wide), Some(117));
-        assert_eq!(width(&narrow), Some(99));
+        let mut cells = ["x"; 9].map(String::from);
+        cells[ID] = "17".into();
+        cells[ADDRESSES] = "192.0.2.100:40000 → 192.0.2.200:50000".into();
+        let width = |ids, between| {
+            let text = render(&[cells.clone()], ids, between);
+            assert_eq!(text.contains("id") && text.contains("17"), ids, "{text}");
+            text.lines().map(|line| line.chars().count()).max()
+        };
+        assert_eq!(width(true, " "), Some(121));
+        assert_eq!(width(true, "\n"), Some(103));
+        assert_eq!(width(false, " "), Some(117));
+        assert_eq!(width(false, "\n"), Some(99));
+
+        let narrow = render(&[cells], true, "\n");
         assert!(narrow.contains("→ 192.0.2.200:50000"));
     }
 

@@ -2,28 +2,34 @@
 
 //! Against a kernel whose every answer is scripted.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::*;
 
+const SOCKADDR_STORAGE: usize = SUBFLOW_ADDRS / 2;
+
 /// Changes an answer of which the length is given, and returns the new length.
-type Forge = fn(&mut [u8], usize) -> usize;
+type Forge<T> = fn(&mut T, usize) -> usize;
 
 /// Answers as the kernel does, but with structures of any size and a connection that changes
 /// between calls.
 struct FakeKernel {
     header: usize,
     tcp_info: usize,
+    /// A kernel that has none lacks MPTCP_FULL_INFO.
+    subflow_info: Option<usize>,
     protocol: c_int,
     /// Whether options of TCP are answered, as after a fallback.
     passes_on: bool,
     /// The ports of the subflows, call by call; the last entry stays.
     script: RefCell<VecDeque<Result<Vec<u16>, c_int>>>,
-    calls: Cell<u32>,
+    /// The MPTCP options that were read.
+    calls: RefCell<Vec<&'static str>>,
     /// Has the last word on header and length.
-    forge: Forge,
+    forge: Forge<[u8]>,
+    forge_full: Forge<FullInfo>,
 }
 
 impl FakeKernel {
@@ -31,11 +37,21 @@ impl FakeKernel {
         Self {
             header: Header::SIZE,
             tcp_info: TcpInfo::SIZE,
+            subflow_info: Some(SUBFLOW_INFO),
             protocol: libc::IPPROTO_MPTCP,
             passes_on: false,
             script: RefCell::new(script.iter().map(|ports| Ok(ports.to_vec())).collect()),
-            calls: Cell::new(0),
+            calls: RefCell::default(),
             forge: |_, len| len,
+            forge_full: |_, len| len,
+        }
+    }
+
+    /// One without MPTCP_FULL_INFO.
+    fn old<const N: usize>(script: [&[u16]; N]) -> Self {
+        Self {
+            subflow_info: None,
+            ..Self::new(script)
         }
     }
 
@@ -48,15 +64,30 @@ impl FakeKernel {
         }
     }
 
-    fn element(&self, option: c_int, port: u16) -> Vec<u8> {
-        if option == MPTCP_TCPINFO.option {
-            // Every byte is set; the congestion window says which subflow this is.
-            let mut info = vec![0xff; self.tcp_info];
-            info[0] = 1;
-            info[80..84].copy_from_slice(&u32::from(port).to_ne_bytes());
-            return info;
+    fn call(&self, option: &'static str) -> io::Result<Vec<u16>> {
+        self.calls.borrow_mut().push(option);
+        if option == MPTCP_FULL_INFO && self.subflow_info.is_none() {
+            return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
         }
-        let mut addrs = vec![0; 2 * SOCKADDR_STORAGE];
+        let mut script = self.script.borrow_mut();
+        let ports = if script.len() > 1 {
+            script.pop_front().unwrap()
+        } else {
+            script[0].clone()
+        };
+        ports.map_err(io::Error::from_raw_os_error)
+    }
+
+    /// Every byte is set; the congestion window says which subflow this is.
+    fn tcp_info(&self, port: u16) -> Vec<u8> {
+        let mut info = vec![0xff; self.tcp_info];
+        info[0] = 1;
+        info[80..84].copy_from_slice(&u32::from(port).to_ne_bytes());
+        info
+    }
+
+    fn addrs(port: u16) -> Vec<u8> {
+        let mut addrs = vec![0; SUBFLOW_ADDRS];
         for addr in addrs.chunks_exact_mut(SOCKADDR_STORAGE) {
             if port < 1000 {
                 addr[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
@@ -69,35 +100,41 @@ impl FakeKernel {
         }
         addrs
     }
+
+    /// The id comes from the port; the addresses follow where a kernel with this size has them.
+    fn subflow_info(size: usize, port: u16) -> Vec<u8> {
+        let mut info = vec![0xff; size];
+        let at = (size - SUBFLOW_ADDRS).min(8);
+        info[..4].copy_from_slice(&id(port).to_ne_bytes());
+        info[at..at + SUBFLOW_ADDRS].copy_from_slice(&Self::addrs(port));
+        info
+    }
+}
+
+fn id(port: u16) -> u32 {
+    100_000 + u32::from(port)
 }
 
 impl SocketOptions for FakeKernel {
-    fn get(&self, level: c_int, option: c_int, buffer: &mut [u8]) -> io::Result<usize> {
-        if (level, option) == (libc::SOL_SOCKET, libc::SO_PROTOCOL) {
-            buffer.copy_from_slice(&self.protocol.to_ne_bytes());
-            return Ok(buffer.len());
+    fn get(&self, option: &Plain, buffer: &mut [u8]) -> io::Result<usize> {
+        match *option {
+            Plain::SO_PROTOCOL => {
+                buffer.copy_from_slice(&self.protocol.to_ne_bytes());
+                return Ok(buffer.len());
+            }
+            Plain::TCP_USER_TIMEOUT => {
+                let refusal = io::Error::from_raw_os_error(libc::EOPNOTSUPP);
+                return self.passes_on.then_some(buffer.len()).ok_or(refusal);
+            }
+            Plain::MPTCP_INFO => {
+                let info: Vec<u8> = (0..96).collect();
+                let len = info.len().min(buffer.len());
+                buffer[..len].copy_from_slice(&info[..len]);
+                return Ok((self.forge)(buffer, len));
+            }
+            _ => {}
         }
-        if level == libc::SOL_TCP {
-            let refusal = io::Error::from_raw_os_error(libc::EOPNOTSUPP);
-            return self.passes_on.then_some(buffer.len()).ok_or(refusal);
-        }
-        assert_eq!(level, SOL_MPTCP);
-        self.calls.set(self.calls.get() + 1);
-
-        if option == MPTCP_INFO.0 {
-            let info: Vec<u8> = (0..96).collect();
-            let len = info.len().min(buffer.len());
-            buffer[..len].copy_from_slice(&info[..len]);
-            return Ok((self.forge)(buffer, len));
-        }
-
-        let mut script = self.script.borrow_mut();
-        let ports = if script.len() > 1 {
-            script.pop_front().unwrap()
-        } else {
-            script[0].clone()
-        };
-        let ports = ports.map_err(io::Error::from_raw_os_error)?;
+        let ports = self.call(option.name)?;
 
         // The request, by the kernel's rules.
         let word = |at: usize| u32::from_ne_bytes(buffer[at..at + 4].try_into().unwrap());
@@ -105,13 +142,16 @@ impl SocketOptions for FakeKernel {
         assert!((16..=buffer.len()).contains(&start));
         assert_eq!((word(4), word(8)), (0, 0));
 
-        let size_kernel = self.element(option, 0).len();
+        let element = |port: u16| match *option {
+            Plain::MPTCP_TCPINFO => self.tcp_info(port),
+            _ => Self::addrs(port),
+        };
+        let size_kernel = element(0).len();
         let size_user = size_kernel.min(user);
         let mut len = start;
         for port in &ports {
             if len + size_user <= buffer.len() {
-                let element = self.element(option, *port);
-                buffer[len..len + size_user].copy_from_slice(&element[..size_user]);
+                buffer[len..len + size_user].copy_from_slice(&element(*port)[..size_user]);
                 len += size_user;
             }
         }
@@ -126,14 +166,53 @@ impl SocketOptions for FakeKernel {
         buffer[..copy].copy_from_slice(&header[..copy]);
         Ok((self.forge)(buffer, len))
     }
+
+    fn full_info(
+        &self,
+        subflow_info: &mut [[u8; SUBFLOW_INFO]],
+        tcp_info: &mut [[u8; TcpInfo::SIZE]],
+    ) -> io::Result<(FullInfo, usize)> {
+        let ports = self.call(MPTCP_FULL_INFO)?;
+        let size = self.subflow_info.unwrap();
+        let (size_sfinfo_user, size_tcpinfo_user) =
+            (size.min(SUBFLOW_INFO), self.tcp_info.min(TcpInfo::SIZE));
+        let room = subflow_info.len().min(tcp_info.len());
+
+        let elements = subflow_info
+            .as_flattened_mut()
+            .chunks_exact_mut(size_sfinfo_user)
+            .zip(
+                tcp_info
+                    .as_flattened_mut()
+                    .chunks_exact_mut(size_tcpinfo_user),
+            );
+        for (port, (subflow, tcp)) in ports.iter().take(room).zip(elements) {
+            subflow.copy_from_slice(&Self::subflow_info(size, *port)[..size_sfinfo_user]);
+            tcp.copy_from_slice(&self.tcp_info(*port)[..size_tcpinfo_user]);
+        }
+        let mut full = FullInfo {
+            size_tcpinfo_kernel: self.tcp_info as u32,
+            size_tcpinfo_user: size_tcpinfo_user as u32,
+            size_sfinfo_kernel: size as u32,
+            size_sfinfo_user: size_sfinfo_user as u32,
+            num_subflows: ports.len() as u32,
+            size_arrays_user: room as u32,
+            ..FullInfo::default()
+        };
+        let len = (self.forge_full)(&mut full, FullInfo::SIZE);
+        Ok((full, len))
+    }
 }
 
+/// The ports of the subflows, in rows that belong together.
 fn ports(kernel: &FakeKernel) -> Vec<u16> {
     let subflows = snapshot(kernel).unwrap();
     for subflow in &subflows {
-        assert_eq!(subflow.local().port(), subflow.remote().port());
+        let port = subflow.local().port();
+        assert_eq!(subflow.remote().port(), port);
         let cwnd = subflow.tcp_info().snd_cwnd();
-        assert_eq!(cwnd, Some(u32::from(subflow.local().port())), "mixed rows");
+        assert_eq!(cwnd, Some(u32::from(port)), "mixed rows");
+        assert_eq!(subflow.id(), kernel.subflow_info.map(|_| id(port)));
     }
     subflows
         .iter()
@@ -142,106 +221,162 @@ fn ports(kernel: &FakeKernel) -> Vec<u16> {
 }
 
 #[test]
+fn one_call_where_the_kernel_has_it() {
+    let kernel = FakeKernel::new([&[1, 2], &[3]]);
+    assert_eq!(ports(&kernel), [1, 2]);
+    assert_eq!(*kernel.calls.borrow(), ["MPTCP_FULL_INFO"]);
+}
+
+#[test]
+fn older_options_where_it_does_not() {
+    let kernel = FakeKernel::old([&[1, 2]]);
+    assert_eq!(ports(&kernel), [1, 2]);
+    assert_eq!(
+        *kernel.calls.borrow(),
+        [
+            "MPTCP_FULL_INFO",
+            "MPTCP_SUBFLOW_ADDRS",
+            "MPTCP_TCPINFO",
+            "MPTCP_SUBFLOW_ADDRS"
+        ]
+    );
+}
+
+#[test]
 fn addresses_and_state_come_together() {
-    let subflows = snapshot(&FakeKernel::new([&[1, 2000]])).unwrap();
-    let [first, second] = &subflows.list[..] else {
-        panic!("{subflows:?}");
-    };
-    assert_eq!(first.local().to_string(), "127.0.0.1:1");
-    assert_eq!(second.remote().to_string(), "[::1]:2000");
-    assert_eq!(second.tcp_info().snd_cwnd(), Some(2000));
-    assert_eq!(subflows.kernel_tcp_info_size(), TcpInfo::SIZE);
-}
-
-#[test]
-fn no_subflow_is_an_answer() {
-    assert!(snapshot(&FakeKernel::new([&[]])).unwrap().is_empty());
-}
-
-#[test]
-fn shorter_kernel_structure() {
-    let mut kernel = FakeKernel::new([&[1, 2, 3]]);
-    kernel.tcp_info = 232;
-    assert_eq!(ports(&kernel), [1, 2, 3]);
-
-    let subflows = snapshot(&kernel).unwrap();
-    assert_eq!(subflows.kernel_tcp_info_size(), 232);
-    for subflow in &subflows {
-        assert_eq!(subflow.tcp_info().size(), 232);
-        assert_eq!(subflow.tcp_info().snd_wnd(), Some(u32::MAX));
-        assert_eq!(subflow.tcp_info().rcv_wnd(), None);
+    for kernel in [FakeKernel::new([&[1, 2000]]), FakeKernel::old([&[1, 2000]])] {
+        let subflows = snapshot(&kernel).unwrap();
+        let [first, second] = &subflows.list[..] else {
+            panic!("{subflows:?}");
+        };
+        assert_eq!(first.local().to_string(), "127.0.0.1:1");
+        assert_eq!(second.remote().to_string(), "[::1]:2000");
+        assert_eq!(second.tcp_info().snd_cwnd(), Some(2000));
+        assert_eq!(subflows.kernel_tcp_info_size(), TcpInfo::SIZE);
     }
 }
 
 #[test]
-fn longer_kernel_structures() {
-    let mut kernel = FakeKernel::new([&[1, 2, 3]]);
-    kernel.tcp_info = 344;
-    kernel.header = 24;
-    assert_eq!(ports(&kernel), [1, 2, 3]);
-
-    let subflows = snapshot(&kernel).unwrap();
-    assert_eq!(subflows.kernel_tcp_info_size(), 344);
-    assert_eq!(subflows.list[2].tcp_info().size(), TcpInfo::SIZE);
+fn no_subflow_is_an_answer() {
+    for kernel in [FakeKernel::new([&[]]), FakeKernel::old([&[]])] {
+        assert!(snapshot(&kernel).unwrap().is_empty());
+    }
 }
 
 #[test]
-fn array_grows_with_the_connection() {
-    let many: Vec<u16> = (1..=40).collect();
-    assert_eq!(ports(&FakeKernel::new([&many])), many);
+fn shorter_kernel_structures() {
+    let all: Vec<u16> = (1..=20).collect();
+    for mut kernel in [FakeKernel::new([&all]), FakeKernel::old([&all])] {
+        kernel.tcp_info = 232;
+        assert_eq!(ports(&kernel), all);
 
+        let subflows = snapshot(&kernel).unwrap();
+        assert_eq!(subflows.kernel_tcp_info_size(), 232);
+        for subflow in &subflows {
+            assert_eq!(subflow.tcp_info().size(), 232);
+            assert_eq!(subflow.tcp_info().snd_wnd(), Some(u32::MAX));
+            assert_eq!(subflow.tcp_info().rcv_wnd(), None);
+        }
+    }
+
+    // No padding between id and addresses, and no addresses.
+    let mut kernel = FakeKernel::new([&all]);
+    kernel.subflow_info = Some(260);
+    assert_eq!(ports(&kernel), all);
+    kernel.forge_full = |full, len| {
+        (full.size_sfinfo_kernel, full.size_sfinfo_user) = (4, 4);
+        len
+    };
+    let answer = snapshot(&kernel);
+    assert!(matches!(answer, Err(Error::Malformed { .. })), "{answer:?}");
+}
+
+#[test]
+fn longer_kernel_structures() {
+    for mut kernel in [FakeKernel::new([&[1, 2, 3]]), FakeKernel::old([&[1, 2, 3]])] {
+        kernel.tcp_info = 344;
+        kernel.header = 24;
+        kernel.subflow_info = kernel.subflow_info.map(|size| size + 16);
+        assert_eq!(ports(&kernel), [1, 2, 3]);
+
+        let subflows = snapshot(&kernel).unwrap();
+        assert_eq!(subflows.kernel_tcp_info_size(), 344);
+        assert_eq!(subflows.list[2].tcp_info().size(), TcpInfo::SIZE);
+    }
+}
+
+#[test]
+fn arrays_grow_with_the_connection() {
+    let many: Vec<u16> = (1..=40).collect();
+    for kernel in [FakeKernel::new([&many]), FakeKernel::old([&many])] {
+        assert_eq!(ports(&kernel), many);
+    }
     // 40 subflows while the room for 9 is being made.
-    let kernel = FakeKernel::new([&many[..9], &many]);
-    assert_eq!(ports(&kernel), many);
+    for kernel in [
+        FakeKernel::new([&many[..9], &many]),
+        FakeKernel::old([&many[..9], &many]),
+    ] {
+        assert_eq!(ports(&kernel), many);
+    }
+    // As many as there is room for are complete.
+    let kernel = FakeKernel::new([&many[..ROOM], &many]);
+    assert_eq!(ports(&kernel), many[..ROOM]);
 }
 
 #[test]
 fn endless_growth_ends() {
     let all: Vec<u16> = (1..=999).collect();
-    let kernel = FakeKernel::new([]);
-    *kernel.script.borrow_mut() = (1..)
-        .step_by(20)
-        .take(50)
-        .map(|n| Ok(all[..n].into()))
-        .collect();
-    assert!(matches!(snapshot(&kernel), Err(Error::Unstable(_))));
-    assert_eq!(kernel.calls.get(), ATTEMPTS + 1);
+    for (kernel, calls) in [
+        (FakeKernel::new([]), ATTEMPTS),
+        // It refuses one first.
+        (FakeKernel::old([]), ATTEMPTS + 1),
+    ] {
+        *kernel.script.borrow_mut() = (9..)
+            .step_by(20)
+            .take(50)
+            .map(|n| Ok(all[..n].into()))
+            .collect();
+        let answer = snapshot(&kernel);
+        assert!(matches!(answer, Err(Error::Unstable(_))), "{answer:?}");
+        assert_eq!(kernel.calls.borrow().len(), calls as usize);
+    }
 }
 
 #[test]
 fn change_between_the_calls() {
     // A subflow joins, or leaves, before, between and after.
-    assert_eq!(ports(&FakeKernel::new([&[1], &[1, 2]])), [1, 2]);
-    assert_eq!(ports(&FakeKernel::new([&[1, 2], &[1, 2], &[1]])), [1]);
+    assert_eq!(ports(&FakeKernel::old([&[1], &[1, 2]])), [1, 2]);
+    assert_eq!(ports(&FakeKernel::old([&[1, 2], &[1, 2], &[1]])), [1]);
     // One is replaced by another: the count does not tell.
-    assert_eq!(ports(&FakeKernel::new([&[1, 2], &[1, 3]])), [1, 3]);
-    assert_eq!(ports(&FakeKernel::new([&[1, 2], &[2, 1]])), [2, 1]);
+    assert_eq!(ports(&FakeKernel::old([&[1, 2], &[1, 3]])), [1, 3]);
+    assert_eq!(ports(&FakeKernel::old([&[1, 2], &[2, 1]])), [2, 1]);
     // Only the middle call saw another number.
-    assert_eq!(ports(&FakeKernel::new([&[1, 2], &[1], &[1, 2]])), [1, 2]);
+    assert_eq!(ports(&FakeKernel::old([&[1, 2], &[1], &[1, 2]])), [1, 2]);
     assert_eq!(
-        ports(&FakeKernel::new([&[1, 2], &[1, 2, 3], &[1, 2]])),
+        ports(&FakeKernel::old([&[1, 2], &[1, 2, 3], &[1, 2]])),
         [1, 2]
     );
 }
 
 #[test]
 fn endless_change_ends() {
-    let kernel = FakeKernel::new([]);
+    let kernel = FakeKernel::old([]);
     *kernel.script.borrow_mut() = (1..100).map(|port| Ok(vec![port])).collect();
     let error = snapshot(&kernel).unwrap_err();
     assert!(matches!(error, Error::Unstable(_)), "{error}");
-    assert_eq!(kernel.calls.get(), 2 * ATTEMPTS + 1);
+    assert_eq!(kernel.calls.borrow().len() as u32, 2 * ATTEMPTS + 2);
 }
 
 #[test]
 fn refusals_are_told_apart() {
     use libc::*;
+    // By the first call: nothing else is tried.
     let error = |protocol, passes_on, errno| {
-        snapshot(&FakeKernel::failing(protocol, passes_on, errno)).unwrap_err()
+        let kernel = FakeKernel::failing(protocol, passes_on, errno);
+        let error = snapshot(&kernel).unwrap_err();
+        assert_eq!(*kernel.calls.borrow(), ["MPTCP_FULL_INFO"], "{error}");
+        error
     };
-
-    let old = error(IPPROTO_MPTCP, false, EOPNOTSUPP);
-    assert!(matches!(old, Error::Unsupported(_)), "{old}");
     for errno in [EOPNOTSUPP, ENOPROTOOPT] {
         let fallback = error(IPPROTO_MPTCP, true, errno);
         assert!(matches!(fallback, Error::Fallback), "{fallback}");
@@ -252,7 +387,18 @@ fn refusals_are_told_apart() {
     assert!(matches!(file, Error::NotMptcp), "{file}");
     let other = error(IPPROTO_MPTCP, false, EINVAL);
     assert!(matches!(&other, Error::Os { source, .. } if source.raw_os_error() == Some(EINVAL)));
-    assert!(other.to_string().contains("MPTCP_SUBFLOW_ADDRS"), "{other}");
+    assert!(other.to_string().contains("MPTCP_FULL_INFO"), "{other}");
+
+    // By the older options: a kernel that has not even them, and a fallback that came in between.
+    let kernel = FakeKernel::failing(IPPROTO_MPTCP, false, EOPNOTSUPP);
+    let old = snapshot(&kernel).unwrap_err();
+    assert!(
+        matches!(old, Error::Unsupported("MPTCP_SUBFLOW_ADDRS")),
+        "{old}"
+    );
+    let kernel = FakeKernel::failing(IPPROTO_MPTCP, true, EOPNOTSUPP);
+    let fallback = addrs_and_tcp_info(&kernel).unwrap_err();
+    assert!(matches!(fallback, Error::Fallback), "{fallback}");
 }
 
 #[test]
@@ -274,7 +420,7 @@ fn contradictions_are_not_believed() {
     fn put(buffer: &mut [u8], at: usize, value: u32) {
         buffer[at..at + 4].copy_from_slice(&value.to_ne_bytes());
     }
-    let forgeries: [(&str, Forge); 9] = [
+    let forgeries: [(&str, Forge<[u8]>); 9] = [
         ("header", |_, _| 8),
         ("beyond the buffer", |buffer, _| buffer.len() + 1),
         ("half an element", |_, len| len - 1),
@@ -292,7 +438,7 @@ fn contradictions_are_not_believed() {
     ];
     for (what, forge) in forgeries {
         // As many as there is room for at first.
-        let mut kernel = FakeKernel::new([&[1, 2, 3, 4, 5, 6, 7, 8]]);
+        let mut kernel = FakeKernel::old([&[1, 2, 3, 4, 5, 6, 7, 8]]);
         kernel.forge = forge;
         let answer = snapshot(&kernel);
         assert!(
@@ -301,10 +447,51 @@ fn contradictions_are_not_believed() {
         );
     }
 
-    let mut kernel = FakeKernel::new([&[1]]);
+    let mut kernel = FakeKernel::old([&[1]]);
     kernel.forge = |buffer, len| {
         buffer[Header::SIZE..Header::SIZE + 2].fill(0); // the first address has no family
         len
     };
     assert!(matches!(snapshot(&kernel), Err(Error::Malformed { .. })));
+}
+
+#[test]
+fn contradictions_of_full_info_are_not_believed() {
+    let forgeries: [(&str, Forge<FullInfo>); 7] = [
+        ("length", |_, len| len - 1),
+        ("too many", |full, len| {
+            full.num_subflows = u32::MAX;
+            len
+        }),
+        ("size_sfinfo_user", |full, len| {
+            full.size_sfinfo_user -= 4;
+            len
+        }),
+        ("size_sfinfo_user > size_sfinfo_kernel", |full, len| {
+            full.size_sfinfo_kernel -= 4;
+            len
+        }),
+        ("size_tcpinfo_user", |full, len| {
+            full.size_tcpinfo_user -= 4;
+            len
+        }),
+        ("no size", |full, len| {
+            (full.size_tcpinfo_kernel, full.size_tcpinfo_user) = (0, 0);
+            len
+        }),
+        // Where a third one would be nothing was written.
+        ("fewer than filled", |full, len| {
+            full.num_subflows += 1;
+            len
+        }),
+    ];
+    for (what, forge) in forgeries {
+        let mut kernel = FakeKernel::new([&[1, 2]]);
+        kernel.forge_full = forge;
+        let answer = snapshot(&kernel);
+        assert!(
+            matches!(&answer, Err(Error::Malformed { option, .. }) if *option == MPTCP_FULL_INFO),
+            "{what}: {answer:?}"
+        );
+    }
 }
