@@ -30,7 +30,7 @@ help: ## this list
 	@sed -n 's/^#? \([^ ]*\) /\1\t/p' Makefile | expand -t 22 | sed 's/^/  /'
 
 #? KERNEL=DIR a kernel tree of your own as the base, only ever read (default: the packaged one)
-#? IMPL=rust|c who answers MPTCP_TCPINFO in the test kernel (default: rust)
+#? IMPL=rust|c who answers the options about subflows (default: rust)
 #? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which tries KVM once)
 #? CMD='...' the command of make vm
 #? BASE=VERSION the base to lay the series over, a folder of patches/ (default: the newest)

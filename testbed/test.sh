@@ -106,7 +106,7 @@ check "selftests: build without a warning" selftests
 
 in_guest="cd $kselftest/net/mptcp &&"
 suite mptcp_sockopt "$IMPL" "$in_guest ./mptcp_sockopt.sh"
-suite mptcp_tcpinfo "$IMPL" "$in_guest ./mptcp_tcpinfo"
+suite mptcp_subflow_info "$IMPL" "$in_guest ./mptcp_subflow_info"
 if [[ $IMPL == rust ]]; then
 	suite kunit rust true -a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*"
 	cp "$LOGS/console-kunit-rust.log" "$results/kunit-rust.tap"
@@ -116,7 +116,7 @@ if [[ $IMPL == rust ]]; then
 
 	# The C implementation is the oracle of the selftest.
 	IMPL=c "$TESTBED/build.sh"
-	suite mptcp_tcpinfo c "$in_guest ./mptcp_tcpinfo"
+	suite mptcp_subflow_info c "$in_guest ./mptcp_subflow_info"
 	check "kernel: no warning from the c build" no_warning "$LOGS/build-c.log"
 	# The user's own tree may not be clean, and the kernel builds beside a clean one only.
 	if [[ ! $KERNEL ]]; then

@@ -28,7 +28,7 @@ ip -n server mptcp limits set subflow 1
 ip -n server mptcp endpoint add 10.0.1.2 dev path1 signal
 
 grep -q ' mptcp_getsockopt_subflow_info$' /proc/kallsyms && impl=Rust || impl=C
-echo "Linux $(uname -r): MPTCP_TCPINFO is answered in $impl; two paths, of ${delays[0]} and ${delays[1]} each way"
+echo "Linux $(uname -r): the options about subflows are answered in $impl; two paths, of ${delays[0]} and ${delays[1]} each way"
 ip netns exec server "$program" serve --once 0.0.0.0:5000 &
 server=$!
 ip netns exec client "$program" send 10.0.0.2:5000 --for 5 --expect-subflows "${#delays[@]}"
