@@ -357,6 +357,7 @@ static void expect_refused(struct __test_metadata *_metadata,
 			   size_t req_size, int optlen)
 {
 	unsigned char got[BUF_SIZE], want[BUF_SIZE];
+	const __u32 *word = req;
 	int len = optlen, ret;
 
 	memset(want, CANARY, sizeof(want));
@@ -367,6 +368,9 @@ static void expect_refused(struct __test_metadata *_metadata,
 	EXPECT_EQ(ret, -err);
 	EXPECT_EQ(len, optlen);
 	EXPECT_EQ(memcmp(got, want, sizeof(got)), 0);
+	if (ret != -err || len != optlen || memcmp(got, want, sizeof(got)))
+		TH_LOG("option %d, optlen %d, request { %u, %u, %u, %u ... }",
+		       q->opt, optlen, word[0], word[1], word[2], word[3]);
 }
 
 /* As the options report it, and padded as much. */
@@ -726,7 +730,7 @@ TEST_F(content, addresses)
 
 		want.local = make_address(family, net->ip[i], from);
 		want.remote = make_address(family, net->ip[0], to);
-		EXPECT_EQ(memcmp(&got[i], &want, sizeof(want)), 0) {
+		ASSERT_EQ(memcmp(&got[i], &want, sizeof(want)), 0) {
 			TH_LOG("subflow %u", i);
 		}
 
