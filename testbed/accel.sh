@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Says whether the guest can run under kvm, or has to under tcg.
+set -euo pipefail
 . "${0%/*}/lib.sh"
 
 case ${ACCEL:=auto} in

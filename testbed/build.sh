@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the test kernel: from whatever there is to its image.
 # usage: build.sh [menuconfig], which stops after the configuration
+set -euo pipefail
 . "${0%/*}/lib.sh"
 
 exec {lock}>"$OUT/lock"

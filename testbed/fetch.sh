@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Downloads the base kernel's Debian package into the cache, and unpacks it.
+set -euo pipefail
 . "${0%/*}/lib.sh"
 
 newest_deb() {

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Installs the Debian packages of the list that are missing.
+set -euo pipefail
 . "${0%/*}/lib.sh"
 
 mapfile -t packages <"$TESTBED/packages"

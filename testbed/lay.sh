@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Lays the series over the base: src is the pristine tree with the overlay,
 # which holds only the files that the series adds or changes.
+set -euo pipefail
 . "${0%/*}/lib.sh"
 
 [[ -f $PRISTINE/Makefile ]] || die "$PRISTINE is not a kernel tree"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs every test. Each suite leaves a file of KTAP; the last line counts them all.
+set -euo pipefail
 . "${0%/*}/lib.sh"
 
 results=$OUT/results

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Puts the tools that Debian 12 lacks into the cache: bindgen and virtme-ng.
+set -euo pipefail
 . "${0%/*}/lib.sh"
 
 log=$LOGS/tools.log

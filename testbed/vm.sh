@@ -4,6 +4,7 @@
 # usage: vm.sh [-n NAME] [-d SECONDS] [-a KERNEL-ARGUMENT]... [COMMAND]
 # Without a command it is a shell. NAME is for the log of the console, SECONDS
 # how long the guest may take, boot and all. The exit status is the command's.
+set -euo pipefail
 . "${0%/*}/lib.sh"
 
 name=vm
