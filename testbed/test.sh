@@ -5,8 +5,6 @@ set -euo pipefail
 . "${0%/*}/lib.sh"
 
 results=$OUT/results
-rm -rf "$results"
-mkdir -p "$results"
 crate=(--manifest-path "$TOP/tools/net/mptcp-subflows/Cargo.toml" --target-dir "$TOP/out/crate" --locked)
 kselftest=$OUT/kselftest
 
@@ -91,6 +89,9 @@ selftests() {
 }
 
 "$TESTBED/build.sh"
+# Not before: where the base is unpacked, all else goes.
+rm -rf "$results"
+mkdir "$results"
 
 say "checking the sources"
 check "shellcheck" shellcheck "$TESTBED"/*.sh "$TESTBED"/guest/*.sh "$TOP/.ci/run"
