@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The front door; what it does is in testbed/.
 
-export BASE KERNEL IMPL ACCEL V
+export BASE KERNEL IMPL FLAVOUR ACCEL V
 # Whatever the command holds is for the guest, not for make.
 override export CMD := $(value CMD)
 
@@ -31,6 +31,7 @@ help: ## this list
 
 #? KERNEL=DIR a kernel tree of your own as the base, only ever read (default: the packaged one)
 #? IMPL=rust|c who answers the options about subflows (default: rust)
+#? FLAVOUR=plain|inline|ipv4|debug|kcsan which test kernel, see Kconfig (default: plain)
 #? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which tries KVM once)
 #? CMD='...' the command of make vm
 #? BASE=VERSION the base to lay the series over, a folder of patches/ (default: the newest)

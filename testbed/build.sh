@@ -20,16 +20,16 @@ trap 'kill -- -$tools 2>/dev/null || :' EXIT
 wait "$tools"
 trap - EXIT
 # Nearly every object of the other implementation is this one's too.
-seed "$OBJ" "$OUT/rust"
-seed "$OBJ" "$OUT/c"
+seed "$OBJ" "$OUT/${KIND%"$IMPL"}rust"
+seed "$OBJ" "$OUT/${KIND%"$IMPL"}c"
 "$TESTBED/config.sh"
 if [[ ${1:-} == menuconfig ]]; then
 	kmake menuconfig
 	exit
 fi
 
-log=$LOGS/build-$IMPL.log
-say "building the $IMPL test kernel (log: ${log#"$TOP"/})"
+log=$LOGS/build-$KIND.log
+say "building the $KIND test kernel (log: ${log#"$TOP"/})"
 # How many steps a build from nothing takes is known from the last one.
 steps=$CACHE/steps-$BASE
 [[ -f $steps ]] || echo "$BASE_STEPS" >"$steps"

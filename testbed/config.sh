@@ -8,8 +8,8 @@ set -euo pipefail
 kconfig=$(grep -v '^mainmenu ' "$SRC/Kconfig")
 [[ -f $BASE_KCONFIG && $(<"$BASE_KCONFIG") == "$kconfig" ]] || printf '%s\n' "$kconfig" >"$BASE_KCONFIG"
 
-fragment=$OUT/config-$IMPL
-printf 'CONFIG_%s=y\n' TESTBED "TESTBED_${IMPL^^}" >"$fragment"
+fragment=$OUT/config-$KIND
+printf 'CONFIG_%s=y\n' TESTBED "TESTBED_${IMPL^^}" "TESTBED_${FLAVOUR^^}" >"$fragment"
 
 # What the user set with menuconfig stays for as long as this is the same.
 mkdir -p "$OBJ"
@@ -18,8 +18,8 @@ sum=$(cd "$OUT" && { clang --version && rustc --version && bindgen --version &&
 stamp=$OBJ/.config.from
 [[ ! -f $OBJ/.config || ! -f $stamp || $(<"$stamp") != "$sum" ]] || exit 0
 
-log=$LOGS/config-$IMPL.log
-say "configuring the $IMPL test kernel"
+log=$LOGS/config-$KIND.log
+say "configuring the $KIND test kernel"
 KCONFIG_WERROR=1 KCONFIG_ALLCONFIG=$fragment kmake allnoconfig >"$log" 2>&1 </dev/null ||
 	die "the configuration does not hold: $(grep -m 1 'unmet\|rror:' "$log" || grep -m 1 -i 'error\|warning' "$log")" \
 		"(full log: $log)"

@@ -23,6 +23,9 @@ PATCHES=$TOP/patches/$BASE
 IMPL=${IMPL:-rust}
 [[ $IMPL == rust || $IMPL == c ]] || die "IMPL=$IMPL: say IMPL=rust or IMPL=c"
 
+FLAVOUR=${FLAVOUR:-plain}
+grep -qx "config TESTBED_${FLAVOUR^^}" "$TOP/Kconfig" || die "FLAVOUR=$FLAVOUR: say one of plain, inline, ipv4, debug or kcsan"
+
 KERNEL=${KERNEL:-}
 OUT=$TOP/out/$BASE
 if [[ $KERNEL ]]; then
@@ -33,7 +36,9 @@ if [[ $KERNEL ]]; then
 fi
 PRISTINE=${KERNEL:-$OUT/base}
 SRC=$OUT/src
-OBJ=$OUT/$IMPL
+KIND=$FLAVOUR-$IMPL
+KIND=${KIND#plain-}
+OBJ=$OUT/$KIND
 LOGS=$OUT/log
 IMAGE=$OBJ/arch/x86/boot/bzImage
 mkdir -p "$CACHE" "$LOGS"

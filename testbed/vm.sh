@@ -28,11 +28,11 @@ vng=(vng --run "$IMAGE" --force-9p --user root --cpus 2 --memory 1G
 
 if [[ $# == 0 ]]; then
 	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without one, give a command: make vm CMD='...'"
-	say "booting the $IMPL test kernel under $accel; leave with exit"
+	say "booting the $KIND test kernel under $accel; leave with exit"
 	exec "${vng[@]}"
 fi
 
-console=$LOGS/console-$name-$IMPL.log
+console=$LOGS/console-$name-$KIND.log
 command=$*
 # What the guest runs. The line in the kernel's log tells a command that ended
 # from a guest that died.
@@ -46,7 +46,7 @@ cat >"$job" <<-END
 	exit \$status
 END
 
-say "booting the $IMPL test kernel under $accel (console: ${console#"$TOP"/})"
+say "booting the $KIND test kernel under $accel (console: ${console#"$TOP"/})"
 # QEMU opens these anew, which would empty a plain file: give it pipes. With
 # --verbose, the console of the guest is vng's standard error.
 exec {output}> >(exec cat) && output_cat=$!
