@@ -21,8 +21,8 @@ struct mptcp_sock;
  * @optlen: user pointer to the size of @optval in bytes, updated just before
  *	the header is written back
  *
- * Context: Process context, may sleep. The caller holds the msk socket lock,
- * and no subflow's.
+ * Context: Process context, may sleep. Takes the msk socket lock, and under it
+ * each subflow's in turn.
  *
  * Return:
  * * %0		- success

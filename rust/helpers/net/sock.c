@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/uaccess.h>
-#include <net/sock.h>
 
 #ifdef CONFIG_MPTCP_RUST
-
-__rust_helper void rust_helper_sock_owned_by_me(const struct sock *sk)
-{
-	sock_owned_by_me(sk);
-}
 
 __rust_helper int rust_helper_get_user_u32(u32 *val, const u32 __user *ptr)
 {

@@ -111,7 +111,7 @@ impl Locked<'_, Sock> {
     /// Writes a snapshot of the connection's state and counters to `info`.
     #[doc(alias = "mptcp_diag_fill_info")]
     #[inline]
-    pub fn get_info(&self, info: &mut FullInfo<'_>) {
+    pub fn get_info(&self, info: &mut FullInfo) {
         // SAFETY: The socket is valid by the type invariants of `Sock`, and locked by those of
         // `Locked`.
         //
@@ -257,33 +257,36 @@ unsafe impl AsBytes for SubflowData {}
 
 /// Request and answer of the socket option `MPTCP_FULL_INFO`.
 ///
+/// It can be had by reference only, since a move need not preserve padding.
+///
 /// C header: [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
 ///
 /// # Invariants
 ///
-/// Every byte of the structure is initialized, padding included. It stays so, since the structure
-/// cannot be moved.
-pub struct FullInfo<'a>(&'a mut bindings::mptcp_full_info);
+/// Every byte is initialized, padding included.
+#[derive(Zeroable)]
+#[repr(transparent)]
+pub struct FullInfo(bindings::mptcp_full_info);
 
-impl<'a> FullInfo<'a> {
+impl FullInfo {
     /// Size of what precedes the `struct mptcp_info`: the request.
     pub const HEADER_SIZE: usize = offset_of!(bindings::mptcp_full_info, mptcp_info);
 
-    /// Zeroes `storage`, and reads the header of a request from `optval` into it.
+    /// Reads the header of a request from `optval`, and zeroes the rest.
     #[inline]
-    pub fn read(
-        optval: UserPtr,
-        storage: &'a mut MaybeUninit<bindings::mptcp_full_info>,
-    ) -> Result<Self> {
-        let this = Self(zeroed(storage));
-        let header = core::ptr::from_mut(this.0).cast::<u8>();
-
-        // SAFETY: The header is made of integers without padding: any bytes are valid values.
-        let header = unsafe { core::slice::from_raw_parts_mut(header, Self::HEADER_SIZE) };
-
-        UserSlice::new(optval, header.len())
+    pub fn read<'i>(optval: UserPtr, slot: &'i mut MaybeUninit<Self>) -> Result<&'i mut Self> {
+        let this = zeroed(slot);
+        let header = UserSlice::new(optval, Self::HEADER_SIZE)
             .reader()
-            .read_slice(header)?;
+            .read::<[u8; Self::HEADER_SIZE]>()?;
+
+        // SAFETY: The structure starts with the header, which is made of integers: any bytes are
+        // valid values.
+        unsafe {
+            (&raw mut this.0)
+                .cast::<[u8; Self::HEADER_SIZE]>()
+                .write(header)
+        };
 
         Ok(this)
     }
@@ -296,15 +299,6 @@ impl<'a> FullInfo<'a> {
         self.0.size_sfinfo_kernel = usize_into_u32::<{ size_of::<SubflowInfo>() }>();
         self.0.size_sfinfo_user = size_sfinfo_user;
         self.0.num_subflows = num_subflows;
-    }
-
-    /// Returns the answer.
-    #[inline]
-    pub fn as_bytes(&self) -> &[u8] {
-        let data = core::ptr::from_ref(&*self.0).cast::<u8>();
-
-        // SAFETY: Every byte of the structure is initialized by the type invariants.
-        unsafe { core::slice::from_raw_parts(data, size_of::<bindings::mptcp_full_info>()) }
     }
 
     /// Returns the array of [`SubflowInfo`]s in user memory.
@@ -320,12 +314,15 @@ impl<'a> FullInfo<'a> {
     }
 }
 
-impl Deref for FullInfo<'_> {
+// SAFETY: There are no uninitialized bytes by the type invariants, and no interior mutability.
+unsafe impl AsBytes for FullInfo {}
+
+impl Deref for FullInfo {
     type Target = bindings::mptcp_full_info;
 
     #[inline]
     fn deref(&self) -> &bindings::mptcp_full_info {
-        self.0
+        &self.0
     }
 }
 

@@ -6,7 +6,6 @@
 
 use crate::{
     bindings,
-    error::to_result,
     prelude::*,
     types::NotThreadSafe,
     uaccess::UserPtr, //
@@ -29,15 +28,14 @@ pub unsafe trait AsSock {
     fn as_sock(&self) -> *mut bindings::sock;
 }
 
-/// A socket whose lock is held, as taken by `lock_sock()`.
+/// A socket whose lock is held, for as long as this guard lives.
 ///
 /// What the lock protects is reached through this type, so that "the caller holds the lock" is
 /// checked by the compiler wherever a [`Locked`] is asked for.
 ///
 /// # Invariants
 ///
-/// The current task owns the lock of the socket `sock.as_sock()`, i.e. `sk_lock.owned` is set on
-/// its behalf, and does not release it during `'a`. The spinlock alone is not enough.
+/// The current task owns the lock of the socket `sock.as_sock()`, as taken by `lock_sock()`.
 pub struct Locked<'a, T: AsSock> {
     sock: &'a T,
     // Another task must not take itself for the owner of the lock.
@@ -45,27 +43,28 @@ pub struct Locked<'a, T: AsSock> {
 }
 
 impl<'a, T: AsSock> Locked<'a, T> {
-    /// Creates a [`Locked`] for a socket that was locked by other means, i.e. in C.
-    ///
-    /// With `CONFIG_LOCKDEP`, warns if neither the socket lock nor its spinlock is held.
-    ///
-    /// # Safety
-    ///
-    /// The current task must own the lock of the socket `sock.as_sock()`, as taken by
-    /// `lock_sock()`, and must not release it during `'a`.
-    #[doc(alias = "sock_owned_by_me")]
+    /// Takes the lock of `sock`, which may sleep: the caller must be in process context.
+    #[doc(alias = "lock_sock")]
     #[inline]
-    pub unsafe fn assume(sock: &'a T) -> Self {
-        if cfg!(CONFIG_LOCKDEP) {
-            // SAFETY: `as_sock()` returns a valid pointer by the safety requirements of `AsSock`.
-            unsafe { bindings::sock_owned_by_me(sock.as_sock()) };
-        }
+    pub fn new(sock: &'a T) -> Self {
+        // SAFETY: `as_sock()` returns a valid pointer by the safety requirements of `AsSock`.
+        unsafe { bindings::lock_sock_nested(sock.as_sock(), 0) };
 
-        // INVARIANT: The lock is owned during `'a` by the safety requirements of this function.
+        // INVARIANT: The lock has just been taken.
         Self {
             sock,
             _not_send: NotThreadSafe,
         }
+    }
+}
+
+impl<T: AsSock> Drop for Locked<'_, T> {
+    #[doc(alias = "release_sock")]
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `as_sock()` returns a valid pointer by the safety requirements of `AsSock`, and
+        // the current task owns the lock by the type invariants.
+        unsafe { bindings::release_sock(self.sock.as_sock()) };
     }
 }
 
@@ -111,7 +110,10 @@ impl SockOpt {
         let mut len = 0;
 
         // SAFETY: `len` is valid for writes, and `get_user()` takes any user pointer.
-        to_result(unsafe { bindings::get_user_u32(&mut len, self.optlen.as_const_ptr().cast()) })?;
+        let res = unsafe { bindings::get_user_u32(&mut len, self.optlen.as_const_ptr().cast()) };
+        if res != 0 {
+            return Err(EFAULT);
+        }
 
         Ok(len)
     }
@@ -121,6 +123,11 @@ impl SockOpt {
     #[inline]
     pub fn put_optlen(&self, len: u32) -> Result {
         // SAFETY: `put_user()` takes any user pointer.
-        to_result(unsafe { bindings::put_user_u32(len, self.optlen.as_mut_ptr().cast()) })
+        let res = unsafe { bindings::put_user_u32(len, self.optlen.as_mut_ptr().cast()) };
+        if res != 0 {
+            return Err(EFAULT);
+        }
+
+        Ok(())
     }
 }
