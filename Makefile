@@ -20,6 +20,12 @@ vm: ## a shell in the booted test kernel, or with CMD='...' one command; its exi
 menuconfig: ## change the test kernel's configuration, until the next change of Kconfig
 	@testbed/build.sh menuconfig
 
+htmldocs: ## build the pages of the series; fails if there is a warning about them
+	@testbed/docs.sh html
+
+rustdoc: ## build the kernel's Rust documentation; fails if a file of the series has a warning
+	@testbed/docs.sh rust
+
 clean: ## remove out/; what was downloaded or compiled stays in the cache, ~/.cache/mptcp-rust
 	rm -rf out
 
@@ -38,4 +44,4 @@ help: ## this list
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR where downloads and compiled objects are kept between clones
 
-.PHONY: all run test vm menuconfig clean help
+.PHONY: all run test vm menuconfig htmldocs rustdoc clean help

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the test kernel: from whatever there is to its image.
-# usage: build.sh [menuconfig], which stops after the configuration
+# usage: build.sh [config|menuconfig], which stop after the configuration
 set -euo pipefail
 . "${0%/*}/lib.sh"
 
@@ -22,7 +22,10 @@ trap - EXIT
 # Nearly every object of the other implementation is this one's too.
 seed "$OBJ" "$OUT/${KIND%"$IMPL"}rust"
 seed "$OBJ" "$OUT/${KIND%"$IMPL"}c"
+# The options of these two are each known to a part of the files only.
+[[ $FLAVOUR != inline && $FLAVOUR != ipv4 ]] || seed "$OBJ" "$OUT/rust"
 "$TESTBED/config.sh"
+[[ ${1:-} != config ]] || exit 0
 if [[ ${1:-} == menuconfig ]]; then
 	kmake menuconfig
 	exit

@@ -106,9 +106,15 @@ check "kernel: no warning from the $IMPL build" no_warning "$LOGS/build-$IMPL.lo
 say "building the selftests"
 check "selftests: build without a warning" selftests
 
+say "building the documentation (about three minutes)"
+check "documentation: no warning about the pages" "$TESTBED/docs.sh" html
+check "documentation: no warning about the Rust code" "$TESTBED/docs.sh" rust
+check "documentation: the example compiles, with gcc and clang" "$TESTBED/example.sh"
+
 in_guest="cd $kselftest/net/mptcp &&"
 suite mptcp_sockopt "$IMPL" "$in_guest ./mptcp_sockopt.sh"
 suite mptcp_subflow_info "$IMPL" "$in_guest ./mptcp_subflow_info"
+suite example "$IMPL" "$TESTBED/guest/example.sh $OUT/example"
 if [[ $IMPL == rust ]]; then
 	suite kunit rust true -a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*"
 	cp "$LOGS/console-kunit-rust.log" "$results/kunit-rust.tap"
@@ -119,6 +125,7 @@ if [[ $IMPL == rust ]]; then
 	# The C implementation is the oracle of the selftest.
 	IMPL=c "$TESTBED/build.sh"
 	suite mptcp_subflow_info c "$in_guest ./mptcp_subflow_info"
+	suite example c "$TESTBED/guest/example.sh $OUT/example"
 	check "kernel: no warning from the c build" no_warning "$LOGS/build-c.log"
 	# The user's own tree may not be clean, and the kernel builds beside a clean one only.
 	if [[ ! $KERNEL ]]; then
