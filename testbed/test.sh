@@ -3,30 +3,21 @@
 # Runs every test. Each suite leaves a file of KTAP; the last line counts them all.
 set -euo pipefail
 . "${0%/*}/lib.sh"
+. "$TESTBED/check.sh"
 
 results=$OUT/results
 crate=(--manifest-path "$TOP/tools/net/mptcp-subflows/Cargo.toml" --target-dir "$TOP/out/crate" --locked)
 kselftest=$OUT/kselftest
 
-# check NAME COMMAND...: what has no KTAP of its own is one test, by its exit status.
-checks=()
-check() {
-	local name=$1 result said
-	shift
-	said=$("$@" 2>&1 </dev/null) && result=ok || result='not ok'
-	checks+=("$result $((${#checks[@]} + 1)) $name")
-	echo "${checks[-1]}"
-	[[ $result == ok ]] || printf '# %s\n' "${said//$'\n'/$'\n'# }"
-}
-
-# suite NAME IMPL COMMAND [VM-OPTION...]: a boot, where the command prints KTAP.
+# suite NAME [FLAVOUR-]IMPL COMMAND [VM-OPTION...]: a boot, where the command prints KTAP.
 suite() {
-	local name=$1 impl=$2 command=$3 status
+	local name=$1 kind=$2 command=$3 flavour=plain status
 	shift 3
-	IMPL=$impl "$TESTBED/vm.sh" -n "$name" -d 400 "$@" "$command" |
-		tee "$results/$name-$impl.tap" && status=0 || status=$?
-	check "$name-$impl: the guest ends with exit status 0" test "$status" == 0
-	check "$name-$impl: no splat in the kernel log" no_splat "$LOGS/console-$name-$impl.log"
+	[[ $kind != *-* ]] || flavour=${kind%-*}
+	FLAVOUR=$flavour IMPL=${kind##*-} "$TESTBED/vm.sh" -n "$name" -d 400 "$@" "$command" |
+		tee "$results/$name-$kind.tap" && status=0 || status=$?
+	check "$name-$kind: the guest ends with exit status 0" test "$status" == 0
+	check "$name-$kind: no splat in the kernel log" no_splat "$LOGS/console-$name-$kind.log"
 }
 
 no_splat() {
@@ -101,7 +92,7 @@ say "running the crate's tests"
 crate_tests
 check "crate: cargo test --doc" cargo test "${crate[@]}" --doc
 check "kernel: rustfmtcheck" kmake rustfmtcheck
-check "kernel: no warning from the $IMPL build" no_warning "$LOGS/build-$IMPL.log"
+check "kernel: no warning from the $KIND build" no_warning "$LOGS/build-$KIND.log"
 
 say "building the selftests"
 check "selftests: build without a warning" selftests
@@ -112,15 +103,21 @@ check "documentation: no warning about the Rust code" "$TESTBED/docs.sh" rust
 check "documentation: the example compiles, with gcc and clang" "$TESTBED/example.sh"
 
 in_guest="cd $kselftest/net/mptcp &&"
-suite mptcp_sockopt "$IMPL" "$in_guest ./mptcp_sockopt.sh"
-suite mptcp_subflow_info "$IMPL" "$in_guest ./mptcp_subflow_info"
-suite example "$IMPL" "$TESTBED/guest/example.sh $OUT/example"
-if [[ $IMPL == rust ]]; then
+# Those variants of the selftest's that need no IPv6.
+ipv4=(ipv4 ipv4_any ipv4_{1,2,3} tcpinfo{,_1} addrs_1 subflow_addrs full_info)
+suite mptcp_sockopt "$KIND" "$in_guest ./mptcp_sockopt.sh"
+suite mptcp_subflow_info "$KIND" "$in_guest ./mptcp_subflow_info"
+suite example "$KIND" "$TESTBED/guest/example.sh $OUT/example"
+if [[ $KIND == rust ]]; then
 	suite kunit rust true -a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*"
 	cp "$LOGS/console-kunit-rust.log" "$results/kunit-rust.tap"
 	say "building with clippy (about two minutes)"
 	check "kernel: clippy" beside clippy "$SRC" CLIPPY=1 rust/ net/mptcp/
 	check "subflow_info.o: no panic path" no_panic_path "$OBJ/net/mptcp/subflow_info.o"
+
+	FLAVOUR=ipv4 "$TESTBED/build.sh"
+	check "kernel: no warning from the build without IPv6" no_warning "$LOGS/build-ipv4-rust.log"
+	suite mptcp_subflow_info ipv4-rust "$in_guest ./mptcp_subflow_info${ipv4[*]/#/ -v }"
 
 	# The C implementation is the oracle of the selftest.
 	IMPL=c "$TESTBED/build.sh"
@@ -134,5 +131,5 @@ if [[ $IMPL == rust ]]; then
 	fi
 fi
 
-printf '%s\n' 'KTAP version 1' "1..${#checks[@]}" "${checks[@]}" >"$results/checks.tap"
+report "$results/checks.tap"
 "$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results"/*.tap

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by who tests what has no KTAP of its own.
+
+# check NAME COMMAND...: one test, by its exit status.
+checks=()
+check() {
+	local name=$1 result said
+	shift
+	said=$("$@" 2>&1 </dev/null) && result=ok || result='not ok'
+	checks+=("$result $((${#checks[@]} + 1)) $name")
+	echo "${checks[-1]}"
+	[[ $result == ok ]] || printf '# %s\n' "${said//$'\n'/$'\n'# }"
+}
+
+# report FILE: the checks up to now, as KTAP.
+report() {
+	printf '%s\n' 'KTAP version 1' "1..${#checks[@]}" "${checks[@]}" >"$1"
+}
