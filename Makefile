@@ -20,6 +20,12 @@ vm: ## a shell in the booted test kernel, or with CMD='...' one command; its exi
 menuconfig: ## change the test kernel's configuration, until the next change of Kconfig
 	@testbed/build.sh menuconfig
 
+series: ## write the series to out/series/, as one sends it, signed off by you
+	@testbed/series.sh
+
+series-check: ## look at the series as a maintainer's robots do, and build after each patch
+	@testbed/series-check.sh
+
 htmldocs: ## build the pages of the series; fails if there is a warning about them
 	@testbed/docs.sh html
 
@@ -31,7 +37,7 @@ clean: ## remove out/; what was downloaded or compiled stays in the cache, ~/.ca
 
 help: ## this list
 	@echo 'Targets:'
-	@sed -n 's/^\([a-z]*\): ## /\1\t/p' Makefile | expand -t 14 | sed 's/^/  /'
+	@sed -n 's/^\([a-z-]*\): ## /\1\t/p' Makefile | expand -t 14 | sed 's/^/  /'
 	@echo 'Variables:'
 	@sed -n 's/^#? \([^ ]*\) /\1\t/p' Makefile | expand -t 22 | sed 's/^/  /'
 
@@ -44,4 +50,4 @@ help: ## this list
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR where downloads and compiled objects are kept between clones
 
-.PHONY: all run test vm menuconfig htmldocs rustdoc clean help
+.PHONY: all run test vm menuconfig series series-check htmldocs rustdoc clean help

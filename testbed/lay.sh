@@ -6,7 +6,7 @@ set -euo pipefail
 . "${0%/*}/lib.sh"
 
 [[ -f $PRISTINE/Makefile ]] || die "$PRISTINE is not a kernel tree"
-version=$(sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$PRISTINE/Makefile" | paste -sd .)
+. "$TESTBED/series-lib.sh"
 [[ $version == "$BASE".* ]] ||
 	die "$PRISTINE is Linux $version; the series is for $BASE.x, choose a tree of that version"
 
@@ -14,28 +14,10 @@ new=$OUT/overlay.new
 rm -rf "$new"
 mkdir -p "$new" "$OUT/overlay"
 
-# What the series adds.
-parts=(Documentation include net rust tools/testing)
-for part in "${parts[@]}"; do
-	[[ ! -d $TOP/$part ]] || (cd "$TOP" && find "$part" -type f ! -name '*~' ! -name '.*.sw?' -print0)
-done | while IFS= read -rd '' file; do
-	[[ ! -e $PRISTINE/$file ]] || die "$PRISTINE has a $file already: the series adds this file"
-	install -Dm 644 "$TOP/$file" "$new/$file"
-	[[ ! -x $TOP/$file ]] || chmod 755 "$new/$file"
-done
-
-# What the series changes.
-for patch in "$PATCHES"/[0-9]*.patch; do
-	[[ -f $patch ]] || continue
-	sed -n 's|^--- a/||p' "$patch" | cut -f 1 | while IFS= read -r file; do
-		[[ ! -e $new/$file ]] || continue
-		[[ -e $PRISTINE/$file ]] ||
-			die "${patch#"$TOP"/} does not apply to Linux $version: it has no $file"
-		(cd "$PRISTINE" && cp -p --parents "$file" "$new")
-	done
-	said=$(patch -d "$new" -p1 -F0 -f --no-backup-if-mismatch <"$patch" 2>&1) ||
-		die "${patch#"$TOP"/} does not apply to Linux $version:" \
-			"$(awk '/^patching/ { file = $3 } /FAILED at|\*\*\*\*/ { print file, $0; exit }' <<<"$said")"
+check_adds
+copy_base "$new"
+for patch in "${patches[@]}"; do
+	apply "$patch" "$new"
 done
 
 # A file that did not change keeps its time, and is not built again.

@@ -63,13 +63,14 @@ kmake() {
 	make -C "$SRC" O="$OBJ" LLVM=1 CC="ccache clang" V="${V:-0}" "$@"
 }
 
-# seed FOLDER FROM: an object folder that starts as a copy of another, which its
-# records of commands must not name, or make would build it all again.
+# seed FOLDER FROM [SOURCE]: an object folder that starts as a copy of another, and may
+# be of a copy of the source. Its records of commands must name neither original, or
+# make would build it all again.
 seed() {
 	[[ ! -d $1 && -f $2/vmlinux ]] || return 0
 	rm -rf "$1.part"
 	cp -a "$2" "$1.part"
-	grep -rlZF --include='*.cmd' "$2" "$1.part" | xargs -0r sed -i "s|$2\\>|$1|g"
+	grep -rlZF --include='*.cmd' -e "$2" -e "$SRC" "$1.part" | xargs -0r sed -i "s|$2\\>|$1|g; s|$SRC\\>|${3:-$SRC}|g"
 	mv "$1.part" "$1"
 }
 

@@ -26,7 +26,7 @@ struct mptcp_sock;
  *
  * Return:
  * * %0		- success
- * * %-EINVAL	- the buffer is smaller than the header, or the header is invalid
+ * * %-EINVAL	- the buffer is shorter than the header, or the header invalid
  * * %-EFAULT	- user memory could not be read or written
  * * %-EOPNOTSUPP	- there is no such option
  */

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Writes the series as one sends it: a cover letter and numbered patches, signed
+# off by whoever runs this.
+# usage: series.sh [FOLDER]
+set -euo pipefail
+. "${0%/*}/lib.sh"
+
+folder=${1:-$TOP/out/series/${OUT##*/}}
+
+exec {lock}>"$OUT/lock"
+flock -n "$lock" || die "another make is at work in $OUT; wait for it"
+"$TESTBED/install.sh"
+who=$(git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT 2>/dev/null) ||
+	die "git does not know who signs the series off; say:" \
+		"git config --global user.name 'YOUR NAME' && git config --global user.email YOUR@ADDRESS"
+"$TESTBED/fetch.sh"
+"$TESTBED/lay.sh"
+. "$TESTBED/series-lib.sh"
+
+# The same input gives the same patches: nothing of the user's way to use git, nor of today.
+name=${who%% <*} email=${who#*<}
+email=${email%%>*}
+date=$(git -C "$TOP" log -1 --format=%cI 2>/dev/null) || date=
+export GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=$email GIT_AUTHOR_DATE=$date
+export GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email GIT_COMMITTER_DATE=$date
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+
+# A patch tells nothing of the files that it does not touch, so the rest of the base can stay out.
+repo=$OUT/series
+rm -rf "$repo"
+git init -q -b series "$repo"
+cd "$repo"
+copy_base "$repo"
+git add -Af
+git commit -qm "Linux $version"
+git tag base
+for patch in "${patches[@]}"; do
+	apply "$patch" "$repo"
+	git add -Af
+	message "$patch" | git commit -qsF -
+done
+git config branch.series.description "$(<"$PATCHES/cover-letter.txt")"
+
+rm -rf "$folder"{,.part}
+git format-patch -q --cover-letter --cover-from-description=subject --subject-prefix='PATCH net-next' \
+	--zero-commit --abbrev=12 --no-signature -o "$folder.part" base
+mv "$folder.part" "$folder"
+say "${#patches[@]} patches and a cover letter are in ${folder#"$TOP"/}"
