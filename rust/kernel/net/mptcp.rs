@@ -196,7 +196,6 @@ pub struct SubflowAddrs(bindings::mptcp_subflow_addrs);
 
 impl SubflowAddrs {
     /// Sets the addresses in a value that is all zeroes.
-    #[inline]
     fn set(&mut self, subflow: &SubflowContext) {
         // INVARIANT: Writes whole structures without padding only.
         match subflow.tcp_sock().inet().addrs() {
