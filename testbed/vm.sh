@@ -1,27 +1,33 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Boots the test kernel on this machine's own root file system.
-# usage: vm.sh [-n NAME] [-d SECONDS] [-a KERNEL-ARGUMENT]... [COMMAND]
+# usage: vm.sh [-n NAME] [-d SECONDS] [-c CPUS] [-q QEMU-OPTIONS] [-a KERNEL-ARGUMENT]...
+#   [-w FOLDER] [COMMAND]
 # Without a command it is a shell. NAME is for the log of the console, SECONDS
-# how long the guest may take, boot and all. The exit status is the command's.
+# how long the guest may take, boot and all. What the guest writes to FOLDER
+# stays, all else is gone with it. The exit status is the command's.
 set -euo pipefail
 . "${0%/*}/lib.sh"
 
 name=vm
 deadline=3600
+cpus=2
 args=()
-while getopts n:d:a: opt; do
+while getopts n:d:c:q:a:w: opt; do
 	case $opt in
 	n) name=$OPTARG ;;
 	d) deadline=$OPTARG ;;
+	c) cpus=$OPTARG ;;
+	q) args+=("--qemu-opts=$OPTARG") ;;
 	a) args+=(--append "$OPTARG") ;;
+	w) args+=(--rwdir "$(realpath "$OPTARG")") ;;
 	*) exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
 
 accel=$("$TESTBED/accel.sh")
-vng=(vng --run "$IMAGE" --force-9p --user root --cpus 2 --memory 1G
+vng=(vng --run "$IMAGE" --force-9p --user root --cpus "$cpus" --memory 1G
 	--append root=/dev/root --append panic=-1 "${args[@]}")
 # On a busy machine, an emulated timer is not as punctual as the kernel checks at boot.
 [[ $accel == kvm ]] || vng+=(--disable-kvm --append no_timer_check)

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An answer as a line of text that is the same on every kernel that answers the same.
+//!
+//! The line has what was returned, what optlen holds, and each byte of user memory that changed, by
+//! address. What a byte is known to be decides how it is shown:
+//!
+//! | shown | is |
+//! |---|---|
+//! | two hexadecimal digits | the byte |
+//! | `==` | a byte of a field that is different for each connection, and is what it was at first |
+//! | `~~` | a byte of a clock, which has not gone back since it was last seen |
+//! | `*` and a number | so many of the same |
+//! | `(a/b)` | it was asked twice, and the answers differ |
+
+use std::fmt;
+use std::io;
+use std::iter;
+use std::mem::offset_of;
+
+use linux_raw_sys::net::tcp_info;
+
+use crate::abi::{FullInfo, MptcpInfo, Snapshot};
+use crate::cast::Actor;
+use crate::probe::{Probe, What, Write, writes};
+use crate::space::{self, Space};
+
+/// How a field may differ between two kernels, if at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// It is each connection's own, but does not change while that is silent.
+    Own,
+    /// It grows: an `u32`.
+    Clock,
+}
+
+/// The class of each byte of a structure, from the fields at which a class begins and ends.
+macro_rules! classes {
+    ($of:ty: $($class:ident $from:ident .. $to:ident,)*) => {{
+        let mut classes = [None; size_of::<$of>()];
+        $({
+            let mut byte = offset_of!($of, $from);
+            while byte < offset_of!($of, $to) {
+                classes[byte] = Some(Class::$class);
+                byte += 1;
+            }
+        })*
+        classes
+    }};
+}
+
+static TCP_INFO: [Option<Class>; size_of::<tcp_info>()] = classes! { tcp_info:
+    Own tcpi_rto..tcpi_rcv_mss,
+    Clock tcpi_last_data_sent..tcpi_pmtu,
+    Own tcpi_rtt..tcpi_snd_ssthresh,
+    Own tcpi_rcv_rtt..tcpi_rcv_space,
+    Own tcpi_pacing_rate..tcpi_max_pacing_rate,
+    Own tcpi_segs_out..tcpi_notsent_bytes,
+    Own tcpi_min_rtt..tcpi_data_segs_in,
+    Own tcpi_delivery_rate..tcpi_rwnd_limited,
+    Own tcpi_snd_wnd..tcpi_rehash,
+};
+static MPTCP_INFO: [Option<Class>; size_of::<MptcpInfo>()] = classes! { MptcpInfo:
+    Own token..local_addr_used,
+    Clock last_data_sent..end,
+};
+
+/// The classes of what a write of `what` has, from a byte on.
+fn classes(what: What) -> (usize, &'static [Option<Class>]) {
+    match what {
+        What::Optlen | What::Addrs(_) | What::SubflowInfo(_) => (0, &[]),
+        What::Header => (size_of::<FullInfo>(), &MPTCP_INFO),
+        What::Info => (0, &MPTCP_INFO),
+        What::TcpInfo(_) => (0, &TCP_INFO),
+    }
+}
+
+/// Such a structure, as it was last seen.
+fn seen(known: &Snapshot, what: What) -> &[u8] {
+    match what {
+        What::TcpInfo(n) => &known.tcp_info[n],
+        _ => &known.info,
+    }
+}
+
+fn seen_mut(known: &mut Snapshot, what: What) -> &mut [u8] {
+    match what {
+        What::TcpInfo(n) => &mut known.tcp_info[n],
+        _ => &mut known.info,
+    }
+}
+
+/// Size of a clock.
+const CLOCK: usize = size_of::<u32>();
+
+/// Whether a clock shows the same or a later time. It wraps around.
+fn is_after(before: &[u8], after: &[u8]) -> bool {
+    let time = |bytes: &[u8]| u32::from_ne_bytes(*bytes.first_chunk().expect("4 bytes"));
+    time(after).wrapping_sub(time(before)) <= u32::MAX / 2
+}
+
+/// What is different about a socket than it was at first, and which clocks are behind what they have
+/// shown: nothing while its connection is silent.
+///
+/// # Errors
+///
+/// As those of [`Snapshot::take()`].
+pub fn changes(actor: &Actor) -> io::Result<Vec<String>> {
+    let Some(known) = &actor.known else {
+        return Ok(Vec::new());
+    };
+    let now = Snapshot::take(&actor.socket)?;
+    let mut changes = Vec::new();
+    if known.subflow_info != now.subflow_info {
+        changes.push("its subflows are others".into());
+    }
+    let tcp_infos = 0..known.tcp_info.len().min(now.tcp_info.len());
+    for what in iter::once(What::Info).chain(tcp_infos.map(What::TcpInfo)) {
+        let words = seen(known, what).chunks_exact(CLOCK);
+        for (n, (known, now)) in words.zip(seen(&now, what).chunks_exact(CLOCK)).enumerate() {
+            let same = match classes(what).1.get(n * CLOCK) {
+                Some(Some(Class::Clock)) => is_after(known, now),
+                _ => known == now,
+            };
+            if !same {
+                let offset = n * CLOCK;
+                changes.push(format!(
+                    "{what:?} had {known:02x?} at {offset}, and has {now:02x?}"
+                ));
+            }
+        }
+    }
+    Ok(changes)
+}
+
+/// What a byte is shown as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Token {
+    /// Its value in each run.
+    Byte([u8; 2]),
+    Own,
+    Clock,
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Byte([a, b]) if a == b => write!(f, "{a:02x}"),
+            Self::Byte([a, b]) => write!(f, "({a:02x}/{b:02x})"),
+            Self::Own => write!(f, "=="),
+            Self::Clock => write!(f, "~~"),
+        }
+    }
+}
+
+/// No write, in place of its number.
+const NONE: u8 = u8::MAX;
+
+/// Makes requests, each twice, over different memory: a byte that was written has changed in one.
+#[derive(Debug)]
+pub struct Asker {
+    /// The user memory.
+    pub space: Space,
+    probe: Probe,
+    ret: [i32; 2],
+    fill: [u8; 2],
+    /// What is in user memory afterwards.
+    image: [Vec<u8>; 2],
+    writes: Vec<Write>,
+    /// Which of the writes each byte is of: what is written later is what stays.
+    writer: Vec<u8>,
+    /// Indices of clocks that have gone back.
+    back: Vec<usize>,
+}
+
+impl Asker {
+    /// Maps the user memory.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Space::new()`].
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            space: Space::new()?,
+            probe: Probe::default(),
+            ret: [0; 2],
+            fill: [0; 2],
+            image: [vec![0; space::SIZE], vec![0; space::SIZE]],
+            writes: Vec::new(),
+            writer: vec![NONE; space::SIZE],
+            back: Vec::new(),
+        })
+    }
+
+    /// Asks, and says what came of it.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Probe::put()`].
+    pub fn ask(&mut self, probe: Probe, actor: &mut Actor) -> io::Result<String> {
+        let subflows = actor.known.as_ref().map(|known| known.tcp_info.len());
+        self.fill = [probe.fill, !probe.fill];
+        for run in 0..2 {
+            probe.put(&mut self.space, self.fill[run])?;
+            self.writes = writes(&probe, &self.space, subflows);
+            self.ret[run] = probe.ask(&actor.socket);
+            self.space.read_image(&mut self.image[run]);
+        }
+        self.probe = probe;
+
+        space::fill_bytes(&mut self.writer, NONE);
+        for (n, write) in (0..).zip(&self.writes) {
+            if let Some(begin) = space::index(write.address) {
+                self.writer[begin..][..write.len].fill(n);
+            }
+        }
+        self.back.clear();
+        if let Some(known) = &mut actor.known {
+            self.read_clocks(known);
+        }
+        Ok(self.show(actor.known.as_ref()))
+    }
+
+    /// Looks at each clock that is there as a whole.
+    fn read_clocks(&mut self, known: &mut Snapshot) {
+        for (n, write) in (0..).zip(&self.writes) {
+            let (begin, classes) = classes(write.what);
+            for (field, class) in (0..).step_by(CLOCK).zip(classes.chunks_exact(CLOCK)) {
+                let whole = write.len >= begin + field + CLOCK;
+                if class[0] != Some(Class::Clock) || !whole {
+                    continue;
+                }
+                let Some(index) = space::index(write.address + begin + field) else {
+                    continue;
+                };
+                if self.writer[index..][..CLOCK] != [n; CLOCK] {
+                    continue;
+                }
+                let seen = &mut seen_mut(known, write.what)[field..][..CLOCK];
+                for image in &self.image {
+                    let now = &image[index..][..CLOCK];
+                    if is_after(seen, now) {
+                        seen.copy_from_slice(now);
+                    } else {
+                        self.back.extend(index..index + CLOCK);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the byte at `index` is shown as, if it was written.
+    fn token(&self, index: usize, known: Option<&Snapshot>) -> Option<Token> {
+        let after = self.image.each_ref().map(|image| image[index]);
+        let asked = self.probe.byte(space::address(index));
+        let changed = asked.map_or(self.fill, |byte| [byte; 2]) != after;
+
+        let write = self.writes.get(usize::from(self.writer[index]));
+        let part = write.zip(known).and_then(|(write, known)| {
+            let (begin, classes) = classes(write.what);
+            let offset = index - space::index(write.address)?;
+            let offset = offset.checked_sub(begin)?;
+            Some(((*classes.get(offset)?)?, seen(known, write.what)[offset]))
+        });
+        match part {
+            Some((Class::Own, byte)) if after == [byte; 2] => Some(Token::Own),
+            // The request itself may have had the same byte.
+            Some((Class::Clock, _))
+                if (changed || asked.is_some()) && !self.back.contains(&index) =>
+            {
+                Some(Token::Clock)
+            }
+            _ => changed.then_some(Token::Byte(after)),
+        }
+    }
+
+    /// The indices of all bytes that may have been written, and some more.
+    fn candidates(&self) -> impl Iterator<Item = usize> {
+        const WORD: usize = size_of::<u64>();
+        let word = |bytes: &[u8]| u64::from_ne_bytes(*bytes.first_chunk().expect("8 bytes"));
+        let fill = self.fill.map(|fill| word(&[fill; WORD]));
+
+        let words = self
+            .image
+            .each_ref()
+            .map(|image| image.chunks_exact(WORD).map(word));
+        let [a, b] = words;
+        (0..)
+            .step_by(WORD)
+            .zip(a.zip(b))
+            .filter(move |(_, (a, b))| [*a, *b] != fill)
+            .flat_map(|(index, _)| index..index + WORD)
+    }
+
+    fn show(&self, known: Option<&Snapshot>) -> String {
+        let mut line = match self.ret {
+            [a, b] if a == b => a.to_string(),
+            [a, b] => format!("({a}/{b})"),
+        };
+        let mut same: Option<(Token, usize)> = None;
+        let mut next = None;
+        for index in self.candidates() {
+            let Some(token) = self.token(index, known) else {
+                continue;
+            };
+            let address = space::address(index);
+            match &mut same {
+                Some((shown, n)) if *shown == token && next == Some(address) => *n += 1,
+                _ => {
+                    repeat(&mut line, same);
+                    if next != Some(address) {
+                        line += &format!(" {address:x}:");
+                    }
+                    same = Some((token, 1));
+                }
+            }
+            next = Some(address + 1);
+        }
+        repeat(&mut line, same);
+        line
+    }
+}
+
+fn repeat(line: &mut String, same: Option<(Token, usize)>) {
+    match same {
+        None => (),
+        Some((token, n @ 1..=2)) => *line += &token.to_string().repeat(n),
+        Some((token, n)) => *line += &format!("{token}*{n} "),
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! In the guest: a connection at full speed, and a reader that asks about it as fast as it can.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use mptcp_trials::abi::{SUBFLOW_INFO_SIZE, TCP_INFO_SIZE};
+use mptcp_trials::net::{
+    Connection, Family, cable_address, cabled, ip, listen_at, socket, wait_for,
+};
+use mptcp_trials::request::{Choice, Request};
+use socket2::{Protocol, Socket};
+
+use crate::results::{Line, Load, NOBODY, print};
+
+const PORT: u16 = 5000;
+const SUBFLOWS: usize = 2;
+/// Sent and received at once.
+const BLOCK: usize = 1 << 16;
+/// Received when the connection has found its speed.
+const SETTLED: u64 = 100_000_000;
+
+/// What to do.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// How long each reader reads, by the guest's clock.
+    #[arg(long, default_value_t = 200)]
+    milliseconds: u64,
+    /// How often, each time beside a connection of its own: no two settle at the same speed.
+    #[arg(long, default_value_t = 3)]
+    repeat: u32,
+}
+
+/// Prints what happens with each reader, a line of JSON each.
+pub fn run(options: &Options) -> Result<()> {
+    let duration = Duration::from_millis(options.milliseconds);
+    let [client, server] = [2, 100].map(|n| cable_address(Family::V4, n));
+    for _ in 0..options.repeat {
+        cabled(
+            2,
+            || Ok(listen_at(Family::V4, Protocol::MPTCP, (server, PORT))?),
+            |listener| {
+                ip(&format!("mptcp endpoint add {client} dev cable subflow\n"))?;
+                let client = socket(Family::V4, Protocol::MPTCP)?;
+                let connection = Connection::connect(client, &listener)?;
+                connection.exchange()?;
+                connection.wait_for_subflows(SUBFLOWS)?;
+                load(&connection, duration)
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn load(connection: &Connection, duration: Duration) -> Result<()> {
+    let received = AtomicU64::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| send(&connection.client));
+        scope.spawn(|| receive(&connection.server, &received));
+
+        let result = wait_for("the connection to settle", || {
+            Ok((received.load(Relaxed) > SETTLED).then_some(()))
+        });
+        let result = result.and_then(|()| read(&connection.client, &received, duration));
+        connection.client.shutdown(Shutdown::Both)?;
+        result
+    })
+}
+
+fn send(mut socket: &Socket) {
+    while socket.write_all(&[0; BLOCK]).is_ok() {}
+}
+
+fn receive(mut socket: &Socket, received: &AtomicU64) {
+    let mut block = vec![0; BLOCK];
+    while let Ok(len @ 1..) = socket.read(&mut block) {
+        received.fetch_add(len as u64, Relaxed);
+    }
+}
+
+/// Lets one reader read after the other.
+fn read(socket: &Socket, received: &AtomicU64, duration: Duration) -> Result<()> {
+    let report = |reader: &str, answers: &mut dyn FnMut(Instant) -> Result<u64>| -> Result<()> {
+        // The speed settles.
+        answers(Instant::now() + duration / 5)?;
+
+        let (start, before) = (Instant::now(), received.load(Relaxed));
+        let answers = answers(start + duration)? as f64;
+        let (bytes, time) = (
+            (received.load(Relaxed) - before) as f64,
+            start.elapsed().as_secs_f64(),
+        );
+        ensure!(
+            bytes > 0.0,
+            "no data arrives while the reader calls {reader}"
+        );
+        print(&Line::Load(Load {
+            reader: reader.to_owned(),
+            throughput: bytes / time,
+            answers: answers / time,
+        }))
+    };
+
+    report(NOBODY, &mut |end| {
+        thread::sleep(end - Instant::now());
+        Ok(0)
+    })?;
+    report("getppid", &mut |end| {
+        // SAFETY: This one has no arguments.
+        poll(end, || unsafe { libc::syscall(libc::SYS_getppid) > 0 })
+    })?;
+    for option in Choice::ALL {
+        let request = Request::new(option, SUBFLOWS);
+        let mut buffer = [0; 1 << 12];
+        let mut subflow_info = [[0; SUBFLOW_INFO_SIZE]; SUBFLOWS];
+        let mut tcp_info = [[0; TCP_INFO_SIZE]; SUBFLOWS];
+        let optval = buffer.as_mut_ptr().expose_provenance();
+        let arrays = [
+            subflow_info.as_mut_ptr().expose_provenance(),
+            tcp_info.as_mut_ptr().expose_provenance(),
+        ];
+        report(option.name(), &mut |end| {
+            poll(end, || {
+                request.write_header(&mut buffer, arrays[0], arrays[1]);
+                let mut len = request.optlen() as u32;
+                // SAFETY: All of it is ours, and as large as the request says.
+                unsafe { option.ask(socket, optval, (&raw mut len).expose_provenance()) == 0 }
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// Calls `ask` until `end`, and returns how often that was.
+fn poll(end: Instant, mut ask: impl FnMut() -> bool) -> Result<u64> {
+    let mut answers = 0;
+    while Instant::now() < end {
+        for _ in 0..16 {
+            ensure!(
+                ask(),
+                "a request of the reader fails: {}",
+                std::io::Error::last_os_error()
+            );
+            answers += 1;
+        }
+    }
+    Ok(answers)
+}

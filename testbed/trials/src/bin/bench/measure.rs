@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! In the guest: what each request costs, on the guest's own clock.
+
+use std::hint::black_box;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use mptcp_trials::abi::SOL_MPTCP;
+use mptcp_trials::memory::Memory;
+use mptcp_trials::net::{Connection, Family, own_network};
+use socket2::Socket;
+
+use crate::requests::{self, Request};
+use crate::results::{Cost, Kind, Line, Name, print};
+
+const SUBFLOWS: [usize; 4] = [1, 2, 4, 8];
+const CALLS: u32 = 60;
+
+/// What to do with the requests.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Only those whose name contains this: option, number of subflows, request.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How often to measure each; the lowest result counts, which no interrupt has added to.
+    #[arg(long, default_value_t = 15)]
+    repeat: u32,
+    /// Do not measure, but mark each for `bench trace`.
+    #[arg(long)]
+    mark: bool,
+}
+
+/// Prints what each request costs, a line of JSON each.
+pub fn run(options: &Options) -> Result<()> {
+    let mut memory = Memory::new(requests::START, &requests::PAGES)?;
+    let wanted = |name: &Name| name.to_string().contains(&options.only);
+
+    let floor = Name {
+        option: "getppid".to_owned(),
+        subflows: 0,
+        request: String::new(),
+    };
+    if wanted(&floor) && !options.mark {
+        // SAFETY: This one has no arguments.
+        let getppid = || unsafe { libc::syscall(libc::SYS_getppid) };
+        print(&Line::Cost(Cost {
+            name: floor,
+            kind: Kind::Floor,
+            cost: cost(options.repeat, || (), getppid),
+        }))?;
+    }
+
+    for subflows in SUBFLOWS {
+        for family in [Family::V4, Family::V6] {
+            let mut requests = requests::of(family, subflows);
+            requests.retain(|request| wanted(&request.name));
+            if requests.is_empty() {
+                continue;
+            }
+            own_network(subflows)?;
+            let connection = Connection::with_subflows(family, subflows)?;
+            for request in requests {
+                let line = ask(options, &mut memory, &connection.client, &request);
+                print(&line.with_context(|| request.name.to_string())?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Measures, or marks, a request.
+fn ask(options: &Options, memory: &mut Memory, socket: &Socket, request: &Request) -> Result<Line> {
+    let prepare = || request.put(memory);
+    let fails = request.error().is_some();
+    let mut expected = true;
+    let ask = || {
+        // Not what reads errno too: that would be measured.
+        // SAFETY: The kernel writes to `memory` only, to which there is no reference now.
+        let ret = unsafe {
+            libc::syscall(
+                libc::SYS_getsockopt,
+                socket.as_raw_fd(),
+                SOL_MPTCP,
+                request.option.number(),
+                request.optval,
+                request.optlen,
+            )
+        };
+        expected &= (ret != 0) == fails;
+    };
+    let name = request.name.clone();
+    let line = match options.mark {
+        true => {
+            mark(prepare, ask);
+            Line::Mark(name)
+        }
+        false => Line::Cost(Cost {
+            name,
+            kind: request.kind,
+            cost: cost(options.repeat, prepare, ask),
+        }),
+    };
+    let errno = io::Error::last_os_error();
+    ensure!(
+        expected && (!fails || errno.raw_os_error() == request.error()),
+        "the kernel answers otherwise than expected; the last error was: {errno}"
+    );
+    Ok(line)
+}
+
+/// The least time that the call took, on average over a batch, without that for its preparation.
+fn cost<T>(repeat: u32, mut prepare: impl FnMut(), mut call: impl FnMut() -> T) -> f64 {
+    let lowest = |f: &mut dyn FnMut()| {
+        let batch = |_| {
+            let start = Instant::now();
+            for _ in 0..CALLS {
+                f();
+            }
+            start.elapsed()
+        };
+        (0..repeat).map(batch).min().unwrap_or_default()
+    };
+    let both = lowest(&mut || {
+        prepare();
+        black_box(call());
+    });
+    let preparation = lowest(&mut || prepare());
+    both.saturating_sub(preparation).as_nanos() as f64 / f64::from(CALLS)
+}
+
+/// Calls once for the caches, and once for `bench trace`.
+fn mark(mut prepare: impl FnMut(), mut call: impl FnMut()) {
+    prepare();
+    call();
+    prepare();
+    // SAFETY: No memory is locked.
+    unsafe { libc::munlockall() };
+    call();
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The requests that are measured, and the user memory that they are about.
+
+use std::ffi::c_int;
+use std::hint::black_box;
+
+use bytemuck::{Pod, bytes_of};
+use mptcp_trials::abi::{
+    FullInfo, MPTCP_INFO_SIZE, SUBFLOW_ADDRS_SIZE, SUBFLOW_INFO_SIZE, SubflowData, TCP_INFO_SIZE,
+};
+use mptcp_trials::memory::{Memory, PAGE, Page};
+use mptcp_trials::net::Family;
+use mptcp_trials::request::Choice;
+
+use crate::results::{Kind, Name};
+
+/// Where the memory is.
+pub const START: usize = 0x2000_0000;
+/// Its pages: one that cannot be written, the buffer, both arrays of [`FullInfo`], and `optlen`.
+pub const PAGES: [Page; 5] = [
+    Page::ReadOnly,
+    Page::Open,
+    Page::Open,
+    Page::Open,
+    Page::Open,
+];
+const READ_ONLY: usize = START;
+const BUFFER: usize = START + PAGE;
+const SUBFLOW_INFO: usize = START + 2 * PAGE;
+const TCP_INFO: usize = START + 3 * PAGE;
+const OPTLEN: usize = START + 4 * PAGE;
+/// Where no memory is.
+const CLOSED: usize = START + 5 * PAGE;
+
+/// How requests for elements as long as the kernel's are called.
+pub const FULL: &str = "full elements";
+
+const MAX: u32 = c_int::MAX.unsigned_abs();
+
+/// A request as bytes in user memory and pointers to them.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// How it is called in the results.
+    pub name: Name,
+    /// Its sort.
+    pub kind: Kind,
+    /// The option.
+    pub option: Choice,
+    /// What is in front of the array, or all.
+    pub header: Vec<u8>,
+    /// Size of the buffer.
+    pub len: i32,
+    /// Pointer to the buffer.
+    pub optval: usize,
+    /// Pointer to the size.
+    pub optlen: usize,
+}
+
+impl Request {
+    /// Puts it where its pointers say, as far as there is memory.
+    pub fn put(&self, memory: &mut Memory) {
+        let bytes = memory.bytes_mut();
+        for (address, value) in [
+            (self.optval, &*self.header),
+            (self.optlen, &self.len.to_ne_bytes()),
+        ] {
+            let offset = address - START;
+            if let Some(place) = bytes.get_mut(offset..offset + value.len()) {
+                place.copy_from_slice(value);
+            }
+        }
+        // As if the kernel saw it each time.
+        black_box(bytes);
+    }
+
+    /// The error that it is answered with.
+    pub fn error(&self) -> Option<c_int> {
+        match self.kind {
+            Kind::Refused => Some(libc::EINVAL),
+            Kind::Fault => Some(libc::EFAULT),
+            _ => None,
+        }
+    }
+}
+
+/// The requests to a connection with so many subflows.
+pub fn of(family: Family, subflows: usize) -> Vec<Request> {
+    let room = subflows as u32;
+    let data = |option, size: usize| Draft::subflow_data(room, size).all(option, SUBFLOW_DATA);
+    let addrs = data(Choice::SubflowAddrs, SUBFLOW_ADDRS_SIZE);
+    if family == Family::V6 {
+        // Nothing else depends on the addresses.
+        let mut full: Vec<_> = addrs.into_iter().filter(|r| r.kind == Kind::Full).collect();
+        for request in &mut full {
+            request.name.request += ", IPv6";
+        }
+        return full;
+    }
+    let tcp_info = data(Choice::TcpInfo, TCP_INFO_SIZE);
+    let full_info = Draft::full_info(room).all(Choice::FullInfo, FULL_INFO);
+
+    let mut requests = [tcp_info, addrs, full_info].concat();
+    // An error is the same whatever the number of subflows.
+    requests.retain(|r| subflows == 1 || !matches!(r.kind, Kind::Refused | Kind::Fault));
+    requests
+}
+
+/// A request for full elements, to be changed.
+#[derive(Clone, Copy)]
+struct Draft<H> {
+    header: H,
+    /// Elements that there are.
+    room: u32,
+    len: u32,
+    optval: usize,
+    optlen: usize,
+}
+
+/// A sort of request, its name, and what makes it from a request for full elements.
+type Change<H> = (Kind, &'static str, fn(&mut Draft<H>));
+
+impl<H: Pod> Draft<H> {
+    /// The requests for an option.
+    fn all(&self, option: Choice, changes: &[Change<H>]) -> Vec<Request> {
+        let request = |(kind, name, change): &Change<H>| {
+            let mut draft = *self;
+            change(&mut draft);
+            Request {
+                name: Name {
+                    option: option.name().to_owned(),
+                    subflows: self.room as usize,
+                    request: (*name).to_owned(),
+                },
+                kind: *kind,
+                option,
+                header: bytes_of(&draft.header).to_vec(),
+                len: draft.len as i32,
+                optval: draft.optval,
+                optlen: draft.optlen,
+            }
+        };
+        changes.iter().map(request).collect()
+    }
+}
+
+impl Draft<SubflowData> {
+    const HEADER: u32 = size_of::<SubflowData>() as u32;
+
+    fn subflow_data(room: u32, size: usize) -> Self {
+        let mut draft = Self {
+            header: SubflowData {
+                size_subflow_data: Self::HEADER,
+                ..Default::default()
+            },
+            room,
+            len: 0,
+            optval: BUFFER,
+            optlen: OPTLEN,
+        };
+        draft.elements(size as u32);
+        draft
+    }
+
+    fn elements(&mut self, size: u32) {
+        self.header.size_user = size;
+        self.len = Self::HEADER + self.room * size;
+    }
+
+    fn count(&mut self) {
+        self.len = Self::HEADER;
+    }
+}
+
+const SUBFLOW_DATA: &[Change<SubflowData>] = &[
+    (Kind::Full, FULL, |_| ()),
+    (Kind::Cut, "elements of 104 bytes", |d| d.elements(104)),
+    (Kind::Cut, "elements of 0 bytes", |d| d.header.size_user = 0),
+    (Kind::Count, "count only", |d| d.count()),
+    (Kind::Refused, "EINVAL: optlen < 16", |d| d.len = 15),
+    (Kind::Refused, "EINVAL: optlen < 0", |d| d.len = u32::MAX),
+    (Kind::Refused, "EINVAL: size_subflow_data < 16", |d| {
+        d.header.size_subflow_data = 15;
+    }),
+    (Kind::Refused, "EINVAL: size_subflow_data > optlen", |d| {
+        d.header.size_subflow_data = d.len + 1;
+    }),
+    (Kind::Refused, "EINVAL: size_subflow_data > INT_MAX", |d| {
+        d.header.size_subflow_data = MAX + 1;
+    }),
+    (Kind::Refused, "EINVAL: size_user > INT_MAX", |d| {
+        d.header.size_user = MAX + 1
+    }),
+    (Kind::Refused, "EINVAL: num_subflows", |d| {
+        d.header.num_subflows = 1
+    }),
+    (Kind::Refused, "EINVAL: size_kernel", |d| {
+        d.header.size_kernel = 1
+    }),
+    (Kind::Fault, "EFAULT: optlen read", |d| d.optlen = CLOSED),
+    (Kind::Fault, "EFAULT: header read", |d| d.optval = CLOSED),
+    (Kind::Fault, "EFAULT: element written", |d| {
+        d.optval = CLOSED - size_of::<SubflowData>();
+    }),
+    (Kind::Fault, "EFAULT: optlen written", |d| {
+        d.count();
+        d.optlen = READ_ONLY;
+    }),
+    (Kind::Fault, "EFAULT: header written", |d| {
+        d.count();
+        d.optval = READ_ONLY;
+    }),
+];
+
+impl Draft<FullInfo> {
+    const HEADER: u32 = size_of::<FullInfo>() as u32;
+
+    fn full_info(room: u32) -> Self {
+        Self {
+            header: FullInfo {
+                size_tcpinfo_user: TCP_INFO_SIZE as u32,
+                size_sfinfo_user: SUBFLOW_INFO_SIZE as u32,
+                size_arrays_user: room,
+                subflow_info: SUBFLOW_INFO as u64,
+                tcp_info: TCP_INFO as u64,
+                ..Default::default()
+            },
+            room,
+            len: Self::HEADER + MPTCP_INFO_SIZE as u32,
+            optval: BUFFER,
+            optlen: OPTLEN,
+        }
+    }
+
+    fn elements(&mut self, size: u32) {
+        self.header.size_tcpinfo_user = size;
+        self.header.size_sfinfo_user = size;
+    }
+
+    fn count(&mut self) {
+        self.header.size_arrays_user = 0;
+        self.len = Self::HEADER;
+    }
+}
+
+const FULL_INFO: &[Change<FullInfo>] = &[
+    (Kind::Full, FULL, |_| ()),
+    (Kind::Cut, "elements of 104 bytes", |d| d.elements(104)),
+    (Kind::Cut, "elements of 0 bytes", |d| d.elements(0)),
+    (Kind::Cut, "elements without mptcp_info", |d| {
+        d.len = Draft::<FullInfo>::HEADER
+    }),
+    (Kind::Count, "count only", |d| d.count()),
+    (Kind::Count, "count and mptcp_info", |d| {
+        d.header.size_arrays_user = 0
+    }),
+    (Kind::Refused, "EINVAL: optlen < 40", |d| d.len = 39),
+    (Kind::Refused, "EINVAL: optlen < 0", |d| d.len = u32::MAX),
+    (Kind::Refused, "EINVAL: size_tcpinfo_kernel", |d| {
+        d.header.size_tcpinfo_kernel = 1
+    }),
+    (Kind::Refused, "EINVAL: size_sfinfo_kernel", |d| {
+        d.header.size_sfinfo_kernel = 1
+    }),
+    (Kind::Refused, "EINVAL: num_subflows", |d| {
+        d.header.num_subflows = 1
+    }),
+    (Kind::Refused, "EINVAL: size_tcpinfo_user > INT_MAX", |d| {
+        d.header.size_tcpinfo_user = MAX + 1;
+    }),
+    (Kind::Refused, "EINVAL: size_sfinfo_user > INT_MAX", |d| {
+        d.header.size_sfinfo_user = MAX + 1;
+    }),
+    (Kind::Fault, "EFAULT: optlen read", |d| d.optlen = CLOSED),
+    (Kind::Fault, "EFAULT: header read", |d| d.optval = CLOSED),
+    (Kind::Fault, "EFAULT: subflow_info written", |d| {
+        d.header.subflow_info = CLOSED as u64
+    }),
+    (Kind::Fault, "EFAULT: tcp_info written", |d| {
+        d.header.tcp_info = CLOSED as u64
+    }),
+    (Kind::Fault, "EFAULT: optlen written", |d| {
+        d.count();
+        d.optlen = READ_ONLY;
+    }),
+    (Kind::Fault, "EFAULT: header written", |d| {
+        d.count();
+        d.optval = READ_ONLY;
+    }),
+];

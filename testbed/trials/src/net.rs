@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Connections with a number of subflows, each network on its own.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::thread::{UnshareFlags, gettid};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::abi::Snapshot;
+
+/// Ends what would hang, and is far longer than anything takes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Calls `done` until it returns something.
+///
+/// # Errors
+///
+/// Those of `done`, and `what` did not happen within [`PATIENCE`].
+pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(result) = done()? {
+            return Ok(result);
+        }
+        ensure!(Instant::now() < end, "waited {PATIENCE:?} for {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The addresses that a connection is between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4 sockets.
+    V4,
+    /// IPv6 sockets.
+    V6,
+    /// IPv6 sockets with IPv4 addresses.
+    Mapped,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::V4, Self::V6, Self::Mapped];
+
+    /// The address of the first subflow, at both ends.
+    pub fn first_address(self) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::LOCALHOST.into(),
+            Self::V6 => Ipv6Addr::LOCALHOST.into(),
+            Self::Mapped => Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(),
+        }
+    }
+}
+
+/// Moves the calling thread, and what it will start and create, to a network of its own: a loopback
+/// over which any connection gets `subflows` subflows, all from its client.
+///
+/// # Errors
+///
+/// A step fails, which is said.
+pub fn own_network(subflows: usize) -> Result<()> {
+    ensure!(
+        (1..=9).contains(&subflows),
+        "{subflows} subflows: it must be 1 to 9"
+    );
+    unshare()?;
+
+    let mut batch = format!("link set lo up\n{LIMITS}");
+    for n in 2..=subflows {
+        batch += &format!("mptcp endpoint add 127.0.0.{n} dev lo subflow\n");
+        if has_ipv6() {
+            batch += &format!(
+                "address add fd00::{n}/128 dev lo nodad\n\
+                 mptcp endpoint add fd00::{n} dev lo subflow\n"
+            );
+        }
+    }
+    ip(&batch)
+}
+
+const LIMITS: &str = "mptcp limits set subflow 8 add_addr_accepted 8\n";
+
+fn unshare() -> Result<()> {
+    // SAFETY: This concerns no file descriptor.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
+        .context("a network of its own needs root")
+}
+
+fn has_ipv6() -> bool {
+    Path::new("/proc/net/if_inet6").exists()
+}
+
+/// The server's number on the cable of [`cabled()`].
+pub const SERVER: u8 = 100;
+
+/// The address `n` on that cable.
+pub fn cable_address(family: Family, n: u8) -> IpAddr {
+    let v4 = Ipv4Addr::new(10, 0, 0, n);
+    match family {
+        Family::V4 => v4.into(),
+        Family::V6 => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, n.into()).into(),
+        Family::Mapped => v4.to_ipv6_mapped().into(),
+    }
+}
+
+/// Makes two networks, with a cable between, and calls `server` in one, then `client` in the other. The
+/// server's end of the cable has the address [`SERVER`], and the client's has 1 to `addresses`.
+///
+/// # Errors
+///
+/// A step fails, which is said.
+pub fn cabled<S: Send, C: Send>(
+    addresses: u8,
+    server: impl FnOnce() -> Result<S> + Send,
+    client: impl FnOnce(S) -> Result<C> + Send,
+) -> Result<C> {
+    let families = match has_ipv6() {
+        true => &[Family::V4, Family::V6][..],
+        false => &[Family::V4],
+    };
+    let end = |addresses: RangeInclusive<u8>| {
+        let mut batch = format!("{LIMITS}link set cable up\n");
+        for (n, family) in addresses.flat_map(|n| families.iter().map(move |family| (n, *family))) {
+            let address = cable_address(family, n);
+            batch += &match address {
+                IpAddr::V4(_) => format!("address add {address}/24 dev cable\n"),
+                IpAddr::V6(_) => format!("address add {address}/64 dev cable nodad\n"),
+            };
+        }
+        batch
+    };
+
+    thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            unshare()?;
+            let peer = gettid();
+            let server = scope.spawn(move || {
+                unshare()?;
+                ip(&format!(
+                    "link add cable type veth peer name cable netns {peer}\n{}",
+                    end(SERVER..=SERVER)
+                ))?;
+                server()
+            });
+            let server = server.join().expect("no panic")?;
+            ip(&end(1..=addresses))?;
+            client(server)
+        });
+        client.join().expect("no panic")
+    })
+}
+
+/// Runs a batch of commands of ip(8).
+///
+/// # Errors
+///
+/// It fails, and says why on standard error.
+pub fn ip(batch: &str) -> Result<()> {
+    let mut ip = Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("ip (package iproute2) does not run")?;
+    ip.stdin
+        .take()
+        .context("no pipe")?
+        .write_all(batch.as_bytes())?;
+    let status = ip.wait()?;
+    ensure!(status.success(), "ip: {status}, given:\n{batch}");
+    Ok(())
+}
+
+/// Waits until `socket` can be read, or accepted from.
+///
+/// # Errors
+///
+/// Not within [`PATIENCE`].
+pub fn wait_readable(fd: impl AsFd) -> Result<()> {
+    let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+    let timeout = PATIENCE.try_into()?;
+    ensure!(
+        rustix::io::retry_on_intr(|| poll(&mut fds, Some(&timeout)))? == 1,
+        "waited {PATIENCE:?} for a socket to have something to read"
+    );
+    Ok(())
+}
+
+/// A new socket of `protocol`.
+///
+/// # Errors
+///
+/// As those of socket(2).
+pub fn socket(family: Family, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address((family.first_address(), 0).into()),
+        Type::STREAM,
+        Some(protocol),
+    )?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+/// A listening socket at `port` of the first address.
+///
+/// # Errors
+///
+/// As those of the system calls.
+pub fn listen(family: Family, protocol: Protocol, port: u16) -> io::Result<Socket> {
+    listen_at(family, protocol, (family.first_address(), port))
+}
+
+/// A listening socket at `address`.
+///
+/// # Errors
+///
+/// As those of the system calls.
+pub fn listen_at(
+    family: Family,
+    protocol: Protocol,
+    address: impl Into<SocketAddr>,
+) -> io::Result<Socket> {
+    let listener = socket(family, protocol)?;
+    listener.bind(&address.into().into())?;
+    listener.listen(8)?;
+    Ok(listener)
+}
+
+/// Sends a byte.
+///
+/// # Errors
+///
+/// It does not arrive.
+pub fn send(mut from: &Socket, mut to: &Socket) -> Result<()> {
+    from.write_all(b"x").context("send")?;
+    wait_readable(to)?;
+    to.read_exact(&mut [0]).context("receive")
+}
+
+/// Both ends of an MPTCP connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// The end that connected, and made the other subflows.
+    pub client: Socket,
+    /// The end that accepted.
+    pub server: Socket,
+}
+
+impl Connection {
+    /// Connects an MPTCP socket, from `from` (0: any port) to `listener`, and sends a byte each way.
+    ///
+    /// # Errors
+    ///
+    /// A step fails, which is said.
+    pub fn new(family: Family, from: u16, listener: &Socket) -> Result<Self> {
+        let client = socket(family, Protocol::MPTCP)?;
+        if from != 0 {
+            client.bind(&SocketAddr::from((family.first_address(), from)).into())?;
+        }
+        let connection = Self::connect(client, listener)?;
+        connection.exchange()?;
+        Ok(connection)
+    }
+
+    /// Connects `client` to `listener`.
+    ///
+    /// # Errors
+    ///
+    /// A step fails, which is said.
+    pub fn connect(client: Socket, listener: &Socket) -> Result<Self> {
+        client
+            .connect_timeout(&listener.local_addr()?, PATIENCE)
+            .context("connect")?;
+        wait_readable(listener)?;
+        let (server, _) = listener.accept().context("accept")?;
+        Ok(Self { client, server })
+    }
+
+    /// Sends a byte each way.
+    ///
+    /// # Errors
+    ///
+    /// It does not arrive.
+    pub fn exchange(&self) -> Result<()> {
+        send(&self.client, &self.server)?;
+        send(&self.server, &self.client)
+    }
+
+    /// Connects within [`own_network(subflows)`](own_network), and waits for all the subflows.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`new`](Self::new), and the subflows do not come.
+    pub fn with_subflows(family: Family, subflows: usize) -> Result<Self> {
+        let listener = listen(family, Protocol::MPTCP, 0)?;
+        let connection = Self::new(family, 0, &listener)?;
+        connection.wait_for_subflows(subflows)?;
+        Ok(connection)
+    }
+
+    /// Waits until both ends have exactly so many subflows, each established.
+    ///
+    /// # Errors
+    ///
+    /// That does not happen.
+    pub fn wait_for_subflows(&self, subflows: usize) -> Result<()> {
+        for end in [&self.client, &self.server] {
+            wait_for(&format!("{subflows} subflows"), || {
+                let snapshot = Snapshot::take(end)?;
+                // There may be one that cannot be established, until it is removed.
+                let all = snapshot.tcp_info.len() == subflows;
+                Ok((all && snapshot.established() == subflows).then_some(()))
+            })?;
+        }
+        Ok(())
+    }
+}

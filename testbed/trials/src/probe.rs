@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A request with anything wrong about it, and which user memory its answer goes to.
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
+
+use bytemuck::{cast, pod_read_unaligned};
+
+use crate::abi::{self, FullInfo, SubflowData};
+use crate::space::Space;
+
+/// A request, as bytes in user memory and pointers to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// The option's number.
+    pub option: i32,
+    /// The first pointer.
+    pub optval: usize,
+    /// The second pointer.
+    pub optlen: usize,
+    /// What is where the first points, if memory is.
+    pub header: Vec<u8>,
+    /// What is where the second points, if memory is: this comes last.
+    pub len: i32,
+    /// What all other memory holds.
+    pub fill: u8,
+    /// Whether the kernel has to fetch each page first.
+    pub evict: bool,
+}
+
+impl Probe {
+    /// Fills the user memory with `fill`, and puts the request there.
+    ///
+    /// # Errors
+    ///
+    /// As those of madvise(2).
+    pub fn put(&self, space: &mut Space, fill: u8) -> io::Result<()> {
+        space.fill(fill);
+        space.put(self.optval, &self.header);
+        space.put(self.optlen, &self.len.to_ne_bytes());
+        if self.evict {
+            space.evict()?;
+        }
+        Ok(())
+    }
+
+    /// Asks.
+    pub fn ask(&self, socket: impl AsFd) -> i32 {
+        let (optval, optlen) = (self.optval, self.optlen);
+        // SAFETY: Every pointer of a probe is to the pages of a `Space`, to which nothing has a
+        // reference now, or to where no process has memory.
+        unsafe { abi::getsockopt(socket, abi::SOL_MPTCP, self.option, optval, optlen) }
+    }
+
+    /// The option's name, or number.
+    pub fn name(&self) -> String {
+        match self.option {
+            abi::MPTCP_INFO => "MPTCP_INFO".into(),
+            abi::MPTCP_TCPINFO => "MPTCP_TCPINFO".into(),
+            abi::MPTCP_SUBFLOW_ADDRS => "MPTCP_SUBFLOW_ADDRS".into(),
+            abi::MPTCP_FULL_INFO => "MPTCP_FULL_INFO".into(),
+            option => format!("option {option}"),
+        }
+    }
+
+    /// The byte that the request itself has at `address`.
+    pub fn byte(&self, address: usize) -> Option<u8> {
+        let len = self.len.to_ne_bytes();
+        let len = len.get(address.wrapping_sub(self.optlen));
+        len.or_else(|| self.header.get(address.wrapping_sub(self.optval)))
+            .copied()
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (optval, optlen, len) = (self.optval, self.optlen, self.len);
+        write!(
+            f,
+            "{}, optlen {optlen:#x} holds {len}, optval {optval:#x}",
+            self.name()
+        )?;
+        match self.header.len() {
+            0 => (),
+            16 => write!(f, " {:?}", pod_read_unaligned::<SubflowData>(&self.header))?,
+            _ => write!(f, " {:x?}", pod_read_unaligned::<FullInfo>(&self.header))?,
+        }
+        if self.evict {
+            write!(f, ", pages absent")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a write of the kernel has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The size of the answer.
+    Optlen,
+    /// The header, and behind it `struct mptcp_info`.
+    Header,
+    /// `struct mptcp_info`, on its own.
+    Info,
+    /// `struct tcp_info` of a subflow.
+    TcpInfo(usize),
+    /// `struct mptcp_subflow_addrs` of a subflow.
+    Addrs(usize),
+    /// `struct mptcp_subflow_info` of a subflow.
+    SubflowInfo(usize),
+}
+
+/// A write of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// What is written.
+    pub what: What,
+    /// Where to.
+    pub address: usize,
+    /// How much of it.
+    pub len: usize,
+}
+
+/// The writes that the answer to `probe`, which is in `space`, is made of, in their order. If one
+/// faults, it is the last, and as long as it gets. No number of subflows is that of a TCP socket.
+pub fn writes(probe: &Probe, space: &Space, subflows: Option<usize>) -> Vec<Write> {
+    let mut writes = planned(probe, space, subflows).unwrap_or_default();
+    for (n, write) in writes.iter_mut().enumerate() {
+        let len = space.writable(write.address, write.len);
+        if len < write.len {
+            write.len = len;
+            writes.truncate(n + 1);
+            break;
+        }
+    }
+    writes
+}
+
+fn planned(probe: &Probe, space: &Space, subflows: Option<usize>) -> Option<Vec<Write>> {
+    let len = i32::from_ne_bytes(space.read(probe.optlen)?);
+    let num = subflows?;
+    let optlen = Write {
+        what: What::Optlen,
+        address: probe.optlen,
+        len: size_of_val(&len),
+    };
+    let header = |what, len| Write {
+        what,
+        address: probe.optval,
+        len,
+    };
+    let array = |what: fn(usize) -> What, begin: u64, size: usize, room: usize| {
+        (0..num.min(room)).map(move |n| {
+            let address = begin.wrapping_add((n * size) as u64);
+            Write {
+                what: what(n),
+                // One that a 32-bit program does not have is of no memory.
+                address: usize::try_from(address).unwrap_or(0),
+                len: size,
+            }
+        })
+    };
+
+    match probe.option {
+        abi::MPTCP_INFO if len != 0 => {
+            let len = (len as usize).min(abi::MPTCP_INFO_SIZE);
+            Some(vec![optlen, header(What::Info, len)])
+        }
+        abi::MPTCP_TCPINFO | abi::MPTCP_SUBFLOW_ADDRS => {
+            let room = usize::try_from(len).ok()?;
+            let data: SubflowData = cast(space.read::<{ size_of::<SubflowData>() }>(probe.optval)?);
+            let (what, size): (fn(usize) -> What, _) = match probe.option {
+                abi::MPTCP_TCPINFO => (What::TcpInfo, abi::TCP_INFO_SIZE),
+                _ => (What::Addrs, abi::SUBFLOW_ADDRS_SIZE),
+            };
+            let begin = int(data.size_subflow_data)?;
+            let size = int(data.size_user)?.min(size);
+            if data.num_subflows != 0 || data.size_kernel != 0 || begin < size_of_val(&data) {
+                return None;
+            }
+            let room = room.checked_sub(begin)?.checked_div(size).unwrap_or(0);
+            let elements = array(
+                what,
+                (probe.optval as u64).wrapping_add(begin as u64),
+                size,
+                room,
+            );
+            let end = [optlen, header(What::Header, size_of_val(&data))];
+            Some(elements.chain(end).collect())
+        }
+        abi::MPTCP_FULL_INFO => {
+            let len = usize::try_from(len).ok()?;
+            let full: FullInfo = cast(space.read::<{ size_of::<FullInfo>() }>(probe.optval)?);
+            let tcp_info = int(full.size_tcpinfo_user)?.min(abi::TCP_INFO_SIZE);
+            let subflow_info = int(full.size_sfinfo_user)?.min(abi::SUBFLOW_INFO_SIZE);
+            let kernels = full.num_subflows | full.size_tcpinfo_kernel | full.size_sfinfo_kernel;
+            if kernels != 0 || len < size_of_val(&full) {
+                return None;
+            }
+            let room = full.size_arrays_user as usize;
+            let subflow_info = array(What::SubflowInfo, full.subflow_info, subflow_info, room);
+            let tcp_info = array(What::TcpInfo, full.tcp_info, tcp_info, room);
+            let elements = subflow_info.zip(tcp_info).flat_map(|(a, b)| [a, b]);
+            let len = len.min(size_of_val(&full) + abi::MPTCP_INFO_SIZE);
+            let end = [optlen, header(What::Header, len)];
+            Some(elements.chain(end).collect())
+        }
+        _ => None,
+    }
+}
+
+/// A size that the kernel has as an `int`.
+fn int(size: u32) -> Option<usize> {
+    i32::try_from(size).ok()?.try_into().ok()
+}

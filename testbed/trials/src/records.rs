@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files of answers, a line each, and what is different in two of them.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+
+/// The last line of a file that is whole.
+const END: &str = "end";
+
+/// Writes a file.
+pub struct Recorder {
+    file: FrameEncoder<File>,
+}
+
+impl Recorder {
+    /// Begins the file, with a line that says what was asked.
+    ///
+    /// # Errors
+    ///
+    /// As those of the system calls.
+    pub fn new(path: &Path, title: &str) -> Result<Self> {
+        let file = File::create(path).with_context(|| path.display().to_string())?;
+        let mut recorder = Self {
+            file: FrameEncoder::new(file),
+        };
+        recorder.line(title)?;
+        Ok(recorder)
+    }
+
+    /// Writes a line.
+    ///
+    /// # Errors
+    ///
+    /// As those of the system calls.
+    pub fn line(&mut self, line: &str) -> Result<()> {
+        Ok(writeln!(self.file, "{line}")?)
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    ///
+    /// As those of the system calls.
+    pub fn end(mut self) -> Result<()> {
+        self.line(END)?;
+        self.file.finish()?;
+        Ok(())
+    }
+}
+
+/// Compares two files, and returns how many answers they have.
+///
+/// # Errors
+///
+/// Answers differ: the first are shown, each introduced with what `words` makes of the title and the
+/// number of its line. Or a file is not whole, or of other requests.
+pub fn compare(a: &Path, b: &Path, words: impl Fn(&str, u64) -> Result<String>) -> Result<u64> {
+    const SHOWN: u64 = 10;
+    let open = |path: &Path| {
+        let file = File::open(path).with_context(|| path.display().to_string())?;
+        anyhow::Ok(BufReader::new(FrameDecoder::new(file)).lines())
+    };
+    let mut files = [open(a)?, open(b)?];
+    let mut next = || {
+        let [a, b] = files.each_mut().map(|file| match file.next() {
+            Some(line) => line.context("a file of answers cannot be read"),
+            None => bail!("a file of answers ends too early"),
+        });
+        anyhow::Ok((a?, b?))
+    };
+
+    let (title, other) = next()?;
+    ensure!(
+        title == other,
+        "answers to different requests: {title}; {other}"
+    );
+    let (mut answers, mut different, mut shown) = (0, 0, String::new());
+    loop {
+        let (in_a, in_b) = next()?;
+        if in_a == END || in_b == END {
+            ensure!(in_a == in_b, "a file of answers ends too early");
+            break;
+        }
+        if in_a != in_b {
+            different += 1;
+            if different <= SHOWN {
+                let words = words(&title, answers)?;
+                let (a, b) = (a.display(), b.display());
+                shown += &format!("\n{words}\n{a}: {in_a}\n{b}: {in_b}");
+            }
+        }
+        answers += 1;
+    }
+    ensure!(answers > 0, "no answers: {title}");
+    if different > 0 {
+        bail!("{different} of {answers} answers differ, of which the first are:{shown}");
+    }
+    Ok(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compares two files with these lines, of which the last may be their end.
+    fn compared(a: &[&str], b: &[&str]) -> Result<u64, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = [("a", a), ("b", b)].map(|(name, lines)| {
+            let path = folder.path().join(name);
+            let mut file = Recorder::new(&path, lines[0]).unwrap();
+            for line in &lines[1..] {
+                file.line(line).unwrap();
+            }
+            file.file.finish().unwrap();
+            path
+        });
+        let words = |title: &str, n| Ok(format!("{title}, {n}:"));
+        compare(&a, &b, words).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn same() {
+        let lines = ["title", "0 a", "-22", "end"];
+        assert_eq!(compared(&lines, &lines), Ok(2));
+    }
+
+    #[test]
+    fn one_answer_differs() {
+        let error = compared(&["t", "0 a", "-22", "end"], &["t", "0 a", "-14", "end"]).unwrap_err();
+        assert!(error.starts_with("1 of 2 answers differ"), "{error}");
+        assert!(error.contains("\nt, 1:\n"), "{error}");
+        assert!(
+            error.contains("/a: -22\n") && error.ends_with("/b: -14"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn not_comparable() {
+        let whole = ["t", "0", "end"];
+        assert!(
+            compared(&whole, &["t", "0"])
+                .unwrap_err()
+                .contains("ends too early")
+        );
+        assert!(
+            compared(&whole, &["t", "end"])
+                .unwrap_err()
+                .contains("ends too early")
+        );
+        assert!(
+            compared(&whole, &["u", "0", "end"])
+                .unwrap_err()
+                .contains("different requests")
+        );
+        assert!(
+            compared(&["t", "end"], &["t", "end"])
+                .unwrap_err()
+                .contains("no answers")
+        );
+    }
+}

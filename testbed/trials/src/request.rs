@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that are in order, and what was answered.
+
+use std::ffi::c_int;
+use std::os::fd::AsFd;
+
+use bytemuck::{bytes_of, pod_read_unaligned};
+
+use crate::abi::{self, FullInfo, SubflowData};
+
+/// What the buffers hold before a request.
+pub const CANARY: u8 = 0xa5;
+
+/// An option about subflows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// [`abi::MPTCP_TCPINFO`].
+    TcpInfo,
+    /// [`abi::MPTCP_SUBFLOW_ADDRS`].
+    SubflowAddrs,
+    /// [`abi::MPTCP_FULL_INFO`].
+    FullInfo,
+}
+
+impl Choice {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::TcpInfo, Self::SubflowAddrs, Self::FullInfo];
+
+    /// The number for getsockopt(2).
+    pub fn number(self) -> c_int {
+        match self {
+            Self::TcpInfo => abi::MPTCP_TCPINFO,
+            Self::SubflowAddrs => abi::MPTCP_SUBFLOW_ADDRS,
+            Self::FullInfo => abi::MPTCP_FULL_INFO,
+        }
+    }
+
+    /// The name in `include/uapi/linux/mptcp.h`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TcpInfo => "MPTCP_TCPINFO",
+            Self::SubflowAddrs => "MPTCP_SUBFLOW_ADDRS",
+            Self::FullInfo => "MPTCP_FULL_INFO",
+        }
+    }
+
+    /// getsockopt(2).
+    ///
+    /// # Safety
+    ///
+    /// As that of [`abi::getsockopt`].
+    pub unsafe fn ask(self, socket: impl AsFd, optval: usize, optlen: usize) -> c_int {
+        // SAFETY: As the caller promises.
+        unsafe { abi::getsockopt(socket, abi::SOL_MPTCP, self.number(), optval, optlen) }
+    }
+
+    /// Sizes of the kernel's elements in the arrays `tcp_info` and `subflow` of an [`Answer`].
+    pub fn sizes(self) -> (usize, usize) {
+        match self {
+            Self::TcpInfo => (abi::TCP_INFO_SIZE, 0),
+            Self::SubflowAddrs => (0, abi::SUBFLOW_ADDRS_SIZE),
+            Self::FullInfo => (abi::TCP_INFO_SIZE, abi::SUBFLOW_INFO_SIZE),
+        }
+    }
+}
+
+/// A request that the kernel has no reason to refuse.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// What is asked for.
+    pub option: Choice,
+    /// Elements that there is room for.
+    pub room: usize,
+    /// Size of an element of `struct tcp_info`.
+    pub tcp_info: usize,
+    /// Size of an element of the other structure, which has the addresses.
+    pub subflow: usize,
+    /// Bytes of the buffer behind the header and, unless it is [`Choice::FullInfo`], the array.
+    pub rest: usize,
+}
+
+impl Request {
+    /// A request for everything about `room` subflows.
+    pub fn new(option: Choice, room: usize) -> Self {
+        let (tcp_info, subflow) = option.sizes();
+        let rest = match option {
+            Choice::FullInfo => abi::MPTCP_INFO_SIZE,
+            _ => 0,
+        };
+        Self {
+            option,
+            room,
+            tcp_info,
+            subflow,
+            rest,
+        }
+    }
+
+    /// Size of the header.
+    pub fn header(&self) -> usize {
+        match self.option {
+            Choice::FullInfo => size_of::<FullInfo>(),
+            _ => size_of::<SubflowData>(),
+        }
+    }
+
+    /// Size of an element of the array behind the header, which [`Choice::FullInfo`] does not have.
+    pub fn element(&self) -> usize {
+        match self.option {
+            Choice::TcpInfo => self.tcp_info,
+            Choice::SubflowAddrs => self.subflow,
+            Choice::FullInfo => 0,
+        }
+    }
+
+    /// Size of the buffer.
+    pub fn optlen(&self) -> usize {
+        self.header() + self.room * self.element() + self.rest
+    }
+
+    /// The header for arrays at these addresses, which only [`Choice::FullInfo`] has.
+    pub fn write_header(&self, optval: &mut [u8], subflow_info: usize, tcp_info: usize) {
+        let data = SubflowData {
+            size_subflow_data: self.header() as u32,
+            size_user: self.element() as u32,
+            ..Default::default()
+        };
+        let full = FullInfo {
+            size_tcpinfo_user: self.tcp_info as u32,
+            size_sfinfo_user: self.subflow as u32,
+            size_arrays_user: self.room as u32,
+            subflow_info: subflow_info as u64,
+            tcp_info: tcp_info as u64,
+            ..Default::default()
+        };
+        optval[..self.header()].copy_from_slice(match self.option {
+            Choice::FullInfo => bytes_of(&full),
+            _ => bytes_of(&data),
+        });
+    }
+
+    /// Asks, with `spare` bytes behind each buffer.
+    pub fn ask(&self, socket: impl AsFd, spare: usize) -> Answer {
+        let full = usize::from(self.option == Choice::FullInfo);
+        let mut answer = Answer {
+            ret: 0,
+            optlen: self.optlen() as u32,
+            optval: vec![CANARY; self.optlen() + spare],
+            tcp_info: vec![CANARY; full * (self.room * self.tcp_info + spare)],
+            subflow_info: vec![CANARY; full * (self.room * self.subflow + spare)],
+            arrays: [0, 0],
+        };
+        answer.arrays = [&mut answer.subflow_info, &mut answer.tcp_info].map(|array| expose(array));
+        self.write_header(&mut answer.optval, answer.arrays[0], answer.arrays[1]);
+
+        let optval = expose(&mut answer.optval);
+        let optlen = (&raw mut answer.optlen).expose_provenance();
+        // SAFETY: All of it is ours, and as large as the request says.
+        answer.ret = unsafe { self.option.ask(socket, optval, optlen) };
+        answer
+    }
+}
+
+fn expose(bytes: &mut [u8]) -> usize {
+    bytes.as_mut_ptr().expose_provenance()
+}
+
+/// What a request came back with. The buffers are whole, with what the kernel did not write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// 0, or a negative error number.
+    pub ret: c_int,
+    /// `optlen` afterwards.
+    pub optlen: u32,
+    /// The buffer.
+    pub optval: Vec<u8>,
+    /// The array of [`Choice::FullInfo`].
+    pub tcp_info: Vec<u8>,
+    /// The other array of [`Choice::FullInfo`].
+    pub subflow_info: Vec<u8>,
+    /// Where the two arrays were, `subflow_info` first.
+    pub arrays: [usize; 2],
+}
+
+impl Answer {
+    /// The header of an answer to [`Choice::FullInfo`].
+    pub fn full_info(&self) -> FullInfo {
+        pod_read_unaligned(&self.optval[..size_of::<FullInfo>()])
+    }
+
+    /// The header of any other answer.
+    pub fn subflow_data(&self) -> SubflowData {
+        pod_read_unaligned(&self.optval[..size_of::<SubflowData>()])
+    }
+}
