@@ -4,6 +4,7 @@
 export BASE KERNEL IMPL FLAVOUR ACCEL V
 # Whatever the command holds is for the guest, not for make.
 override export CMD := $(value CMD)
+export REQUEST
 
 all: ## build the test kernel and say where its image is (make LLVM=1 does the same)
 	@testbed/build.sh
@@ -19,6 +20,15 @@ vm: ## a shell in the booted test kernel, or with CMD='...' one command; its exi
 
 menuconfig: ## change the test kernel's configuration, until the next change of Kconfig
 	@testbed/build.sh menuconfig
+
+bench: ## count the instructions of every kind of request, answered in C and in Rust (half an hour)
+	@testbed/bench.sh
+
+profile: ## step through a request, say REQUEST='MPTCP_TCPINFO 1 full elements', and count by function
+	@testbed/profile.sh $${REQUEST:+"$$REQUEST"}
+
+compare: ## ask the C and the Rust kernel the same, at random and in every state, and compare
+	@testbed/compare.sh
 
 series: ## write the series to out/series/, as one sends it, signed off by you
 	@testbed/series.sh
@@ -46,8 +56,9 @@ help: ## this list
 #? FLAVOUR=plain|inline|ipv4|debug|kcsan which test kernel, see Kconfig (default: plain)
 #? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which tries KVM once)
 #? CMD='...' the command of make vm
+#? REQUEST='...' the request of make profile, as make bench calls it
 #? BASE=VERSION the base to lay the series over, a folder of patches/ (default: the newest)
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR where downloads and compiled objects are kept between clones
 
-.PHONY: all run test vm menuconfig series series-check htmldocs rustdoc clean help
+.PHONY: all run test vm menuconfig bench profile compare series series-check htmldocs rustdoc clean help

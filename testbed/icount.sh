@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Boots the test kernel on one processor, by whose clock an instruction takes a nanosecond.
+# usage: icount.sh [-t BENCH] FILE COMMAND
+# What COMMAND prints goes to FILE. With -t, the program BENCH steps through the
+# requests that COMMAND marks, which goes to FILE.traces.
+set -euo pipefail
+. "${0%/*}/lib.sh"
+
+bench=''
+while getopts t: opt; do
+	case $opt in
+	t) bench=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+file=$1
+
+qemu='-icount shift=0,sleep=off -global virtio-pci.ioeventfd=off'
+if [[ $bench ]]; then
+	folder=$(mktemp -d)
+	"$bench" trace "$folder/gdb" "$OBJ/vmlinux" >"$file.traces" &
+	tracer=$!
+	trap 'kill $tracer 2>/dev/null || :; rm -rf "$folder"' EXIT
+	qemu+=" -chardev socket,path=$folder/gdb,server=on,wait=off,id=gdb -gdb chardev:gdb"
+fi
+
+# KVM cannot count.
+ACCEL=tcg "$TESTBED/vm.sh" -n icount -d 600 -c 1 -q "$qemu" "${@:2}" >"$file" ||
+	die "the measurement ended with: $(tail -n 1 "$file")"
+[[ ! $bench ]] || wait "$tracer" || die "the requests could not be traced: ${file#"$TOP"/}.traces"

@@ -1,0 +1,16 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Steps through one request, answered in C and in Rust, and compares by function.
+# usage: profile.sh [--calls] REQUEST
+# REQUEST is part of its name in the table of bench.sh: 'MPTCP_TCPINFO 1 count only'
+set -euo pipefail
+. "${0%/*}/lib.sh"
+
+[[ $# -gt 0 ]] || die "say which request, as bench.sh calls it: MPTCP_TCPINFO 1 full elements"
+request=${*: -1}
+bench=$("$TESTBED/trials.sh" --features bench)/bench
+for impl in c rust; do
+	IMPL=$impl "$TESTBED/build.sh"
+	IMPL=$impl "$TESTBED/icount.sh" -t "$bench" "$OUT/profile-$impl" "$bench measure --mark --only ${request@Q}"
+done
+exec "$bench" profile "$OUT/profile-c" "$OUT/profile-rust" "${@:1:$#-1}"
