@@ -16,9 +16,8 @@ message() { sed '/^--- a\//,$d; /^Adds: /d; s/^Subject: //' "$1"; }
 # Each new file is the whole of one patch's.
 check_adds() {
 	local odd
-	odd=$(comm -3 --output-delimiter='' \
-		<(cd "$TOP" && find Documentation include net rust tools/testing -type f ! -name '*~' ! -name '.*.sw?' | sort) \
-		<(for patch in "${patches[@]}"; do adds "$patch"; done | grep -v ' before ' | sort))
+	odd=$(comm -3 <(cd "$TOP" && find Documentation include net rust tools/testing -type f ! -name '*~' ! -name '.*.sw?' | sort) \
+		<(for patch in "${patches[@]}"; do adds "$patch"; done | grep -v ' before ' | sort) | tr -d '\t')
 	[[ ! $odd ]] || die "a line 'Adds: FILE' must stand in the message of one patch of ${PATCHES#"$TOP"/}," \
 		"it does not for ${odd//$'\n'/, }"
 }

@@ -132,8 +132,4 @@ if [[ $KIND == rust ]]; then
 fi
 
 report "$results/checks.tap"
-if [[ $KIND == rust ]]; then
-	# Its failures are counted with all others.
-	"$TESTBED/series-check.sh" || :
-fi
 "$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results"/*.tap
