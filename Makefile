@@ -21,7 +21,7 @@ vm: ## a shell in the booted test kernel, or with CMD='...' one command; its exi
 menuconfig: ## change the test kernel's configuration, until the next change of Kconfig
 	@testbed/build.sh menuconfig
 
-bench: ## count the instructions of every kind of request, answered in C and in Rust (half an hour)
+bench: ## count the instructions of every kind of request, answered in C and in Rust (six minutes, besides the builds)
 	@testbed/bench.sh
 
 profile: ## step through a request, say REQUEST='MPTCP_TCPINFO 1 full elements', and count by function

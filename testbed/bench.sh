@@ -24,7 +24,7 @@ for kernel in "${kernels[@]}"; do
 done
 bench=$("$TESTBED/trials.sh" --features bench)/bench
 
-say "measuring, in two boots of each of ${#kernels[@]} kernels (about five minutes)"
+say "measuring, in $((2 * ${#kernels[@]})) boots of about a minute each"
 for kernel in "${kernels[@]}"; do
 	of "$kernel" "$TESTBED/icount.sh" "$results/$kernel/1" "$bench measure && $bench load"
 	of "$kernel" "$TESTBED/icount.sh" -t "$bench" "$results/$kernel/2" "$bench measure && $bench measure --mark --only '1 full elements'"

@@ -13,7 +13,7 @@ build() {
 }
 
 [[ -d $folder ]] || say "building the programs of trials/ (about two minutes)"
-build
+build "$@"
 # There is no package of a 32-bit standard library: it is built as well. What
 # prints backtraces is left out, which is most of it.
 export CARGO_PROFILE_RELEASE_PANIC=abort RUSTC_BOOTSTRAP=1

@@ -16,7 +16,6 @@ mod trace;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::Parser;
 
 /// What a request for an option about subflows costs.
@@ -39,13 +38,13 @@ enum Command {
     Profile(profile::Options),
 }
 
-fn main() -> Result<ExitCode> {
-    match Command::parse() {
-        Command::Measure(options) => measure::run(&options)?,
-        Command::Load(options) => load::run(&options)?,
-        Command::Trace { socket, vmlinux } => trace::run(&socket, &vmlinux)?,
-        Command::Profile(options) => profile::run(&options)?,
-        Command::Report(options) => return report::run(&options),
-    }
-    Ok(ExitCode::SUCCESS)
+fn main() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
+    mptcp_trials::exit(match Command::parse() {
+        Command::Measure(options) => measure::run(&options).map(done),
+        Command::Load(options) => load::run(&options).map(done),
+        Command::Trace { socket, vmlinux } => trace::run(&socket, &vmlinux).map(done),
+        Command::Profile(options) => profile::run(&options).map(done),
+        Command::Report(options) => report::run(&options),
+    })
 }

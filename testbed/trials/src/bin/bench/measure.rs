@@ -36,6 +36,7 @@ pub struct Options {
 /// Prints what each request costs, a line of JSON each.
 pub fn run(options: &Options) -> Result<()> {
     let mut memory = Memory::new(requests::START, &requests::PAGES)?;
+    let mut printed = 0;
     let wanted = |name: &Name| name.to_string().contains(&options.only);
 
     let floor = Name {
@@ -51,6 +52,7 @@ pub fn run(options: &Options) -> Result<()> {
             kind: Kind::Floor,
             cost: cost(options.repeat, || (), getppid),
         }))?;
+        printed += 1;
     }
 
     for subflows in SUBFLOWS {
@@ -65,9 +67,11 @@ pub fn run(options: &Options) -> Result<()> {
             for request in requests {
                 let line = ask(options, &mut memory, &connection.client, &request);
                 print(&line.with_context(|| request.name.to_string())?)?;
+                printed += 1;
             }
         }
     }
+    ensure!(printed > 0, "no request is called {}", options.only);
     Ok(())
 }
 

@@ -25,7 +25,7 @@ pub struct Options {
 /// Prints the comparison of each request.
 pub fn run(options: &Options) -> Result<()> {
     let (c, rust) = (trace::read(&options.c)?, trace::read(&options.rust)?);
-    ensure!(!c.is_empty(), "there is no such request");
+    ensure!(c.len() == rust.len(), "not the same requests were traced");
 
     for ((name, c), (_, rust)) in c.iter().zip(&rust) {
         println!("{name}");

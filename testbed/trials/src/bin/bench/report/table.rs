@@ -19,7 +19,10 @@ pub fn print(report: &Report) {
         line(&traced.name.to_string(), &traced.stack);
     }
     title("bytes of code");
-    line("what the other kernel does without", &report.code.bytes);
+    line(
+        "of the implementation, helpers included",
+        &report.code.bytes,
+    );
     title("instructions with the lock of the connection held");
     for traced in &report.traced {
         line(&traced.name.to_string(), &traced.locked);
