@@ -6,8 +6,12 @@
 
 use crate::{
     bindings,
+    prelude::*,
     types::Opaque, //
 };
+
+// The layout is as in C.
+static_assert!(size_of::<bindings::inet_sock>() == bindings::SIZEOF_INET_SOCK);
 
 /// A socket of the family IPv4 or IPv6.
 ///

@@ -41,6 +41,12 @@ use core::{
     ops::Deref, //
 };
 
+// The layouts are as in C.
+static_assert!(size_of::<bindings::mptcp_sock>() == bindings::SIZEOF_MPTCP_SOCK);
+static_assert!(
+    size_of::<bindings::mptcp_subflow_context>() == bindings::SIZEOF_MPTCP_SUBFLOW_CONTEXT
+);
+
 /// An MPTCP socket: one connection, or a listener.
 ///
 /// # Invariants
