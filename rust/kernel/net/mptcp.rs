@@ -281,17 +281,14 @@ impl FullInfo {
     #[inline]
     pub fn read<'i>(optval: UserPtr, slot: &'i mut MaybeUninit<Self>) -> Result<&'i mut Self> {
         let this = zeroed(slot);
-        let header = UserSlice::new(optval, Self::HEADER_SIZE)
-            .reader()
-            .read::<[u8; Self::HEADER_SIZE]>()?;
 
-        // SAFETY: The structure starts with the header, which is made of integers: any bytes are
-        // valid values.
-        unsafe {
-            (&raw mut this.0)
-                .cast::<[u8; Self::HEADER_SIZE]>()
-                .write(header)
-        };
+        // SAFETY: The structure starts with the header, which is as long as that, and made of
+        // integers: any bytes are valid values. It is borrowed exclusively, as `this` is.
+        let header = unsafe { &mut *(&raw mut this.0).cast::<[u8; Self::HEADER_SIZE]>() };
+
+        UserSlice::new(optval, Self::HEADER_SIZE)
+            .reader()
+            .read_slice(header)?;
 
         Ok(this)
     }
