@@ -52,7 +52,9 @@
 			})
 
 #define FULL_SIZE	offsetof(struct mptcp_full_info, mptcp_info)
-#define ID_SIZE		offsetof(struct mptcp_subflow_info, addrs)
+
+/* Padded as in the kernel, which may have larger pointers than we. */
+#define ID_SIZE(sf_size) ((sf_size) - sizeof(struct mptcp_subflow_addrs))
 
 /* linux/tcp.h has no names for them, netinet/tcp.h cannot be included too. */
 enum {
@@ -140,10 +142,11 @@ static void get_reference(struct __test_metadata *_metadata, int fd,
 	info->size = len - FULL_SIZE;
 	memcpy(info->data, buf.raw + FULL_SIZE, info->size);
 
-	addrs->size = sf->size - ID_SIZE;
+	addrs->size = sizeof(struct mptcp_subflow_addrs);
 	for (i = 0; i < ref->num; i++)
 		memcpy(addrs->data + i * addrs->size,
-		       sf->data + i * sf->size + ID_SIZE, addrs->size);
+		       sf->data + i * sf->size + ID_SIZE(sf->size),
+		       addrs->size);
 }
 
 static bool all_established(const struct reference *ref, unsigned int num)
@@ -745,16 +748,16 @@ TEST_F(content, addresses)
 TEST_F(content, ids)
 {
 	const struct elems *sf = &self->c.ref.of[MPTCP_FULL_INFO];
-	__u32 id, padding, last = 0;
+	__u32 id, padding = 0, last = 0;
 	unsigned int i;
 
-	ASSERT_EQ(ID_SIZE, sizeof(id) + sizeof(padding));
+	ASSERT_LE(ID_SIZE(sf->size), sizeof(id) + sizeof(padding));
 	memcpy(&id, sf->data, sizeof(id));
 	EXPECT_EQ(id, 1);
 	for (i = 0; i < variant->subflows; i++) {
 		memcpy(&id, sf->data + i * sf->size, sizeof(id));
 		memcpy(&padding, sf->data + i * sf->size + sizeof(id),
-		       sizeof(padding));
+		       ID_SIZE(sf->size) - sizeof(id));
 
 		/* The connection counts them, with those that failed. */
 		EXPECT_GT(id, last);
@@ -1188,8 +1191,9 @@ TEST_F(full_info, array_lengths)
  */
 TEST_F(full_info, element_sizes)
 {
-	const __u32 sf[] = { 0, 1, ID_SIZE / 2, ID_SIZE / 2 + 1, ID_SIZE,
-			     ID_SIZE + 1, self->sf_size - 1, self->sf_size,
+	const __u32 id = ID_SIZE(self->sf_size);
+	const __u32 sf[] = { 0, 1, id / 2, id / 2 + 1, id, id + 1,
+			     self->sf_size - 1, self->sf_size,
 			     self->sf_size + 1, INT_MAX };
 	const __u32 ti[] = { 0, 1, 4, 5, 8, self->ti_size - 1, self->ti_size,
 			     self->ti_size + 1, INT_MAX };
