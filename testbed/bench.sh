@@ -4,37 +4,30 @@
 set -euo pipefail
 . "${0%/*}/lib.sh"
 
-# Called as their folders are. The last has the helpers in C inlined.
+# The last has the helpers in C inlined.
 kernels=(c rust inline-rust)
 results=$OUT/bench
 json=$TOP/out/bench.json
 svg=$TOP/out/bench.svg
 
-# of KERNEL SCRIPT...: runs a script for one of the kernels.
-of() {
-	local flavour=plain
-	[[ $1 != *-* ]] || flavour=${1%-*}
-	FLAVOUR=$flavour IMPL=${1##*-} "${@:2}"
-}
-
 rm -rf "$results" "$json" "$svg"
 for kernel in "${kernels[@]}"; do
-	of "$kernel" "$TESTBED/build.sh"
+	with "$kernel" "$TESTBED/build.sh"
 	mkdir -p "$results/$kernel"
 done
 bench=$("$TESTBED/trials.sh" --features bench)/bench
 
 say "measuring, in $((2 * ${#kernels[@]})) boots of about a minute each"
 for kernel in "${kernels[@]}"; do
-	of "$kernel" "$TESTBED/icount.sh" "$results/$kernel/1" "$bench measure && $bench load"
-	of "$kernel" "$TESTBED/icount.sh" -t "$bench" "$results/$kernel/2" "$bench measure && $bench measure --mark --only '1 full elements'"
+	with "$kernel" "$TESTBED/icount.sh" "$results/$kernel/1" "$bench measure && $bench load"
+	with "$kernel" "$TESTBED/icount.sh" -t "$bench" "$results/$kernel/2" "$bench measure && $bench measure --mark --only '1 full elements'"
 done
 
 # In turns, so that whatever else the machine does slows each kernel down.
 if [[ $("$TESTBED/accel.sh") == kvm ]]; then
 	for turn in 1 2 3; do
 		for kernel in "${kernels[@]}"; do
-			of "$kernel" "$TESTBED/vm.sh" -n bench-kvm -d 300 "$bench measure --repeat 300 && $bench load" >"$results/$kernel/kvm-$turn"
+			with "$kernel" "$TESTBED/vm.sh" -n bench-kvm -d 300 "$bench measure --repeat 300 && $bench load" >"$results/$kernel/kvm-$turn"
 		done
 	done
 fi

@@ -5,8 +5,7 @@
 set -euo pipefail
 . "${0%/*}/lib.sh"
 
-exec {lock}>"$OUT/lock"
-flock -n "$lock" || die "another make is at work in $OUT; wait for it"
+lock
 
 "$TESTBED/install.sh"
 # A group of its own, so that it can be ended as a whole.

@@ -58,6 +58,13 @@ export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=testbed KBUILD_BUIL
 # The test kernel's Kconfig sources the base's.
 export KBUILD_KCONFIG=$TOP/Kconfig BASE_KCONFIG=$OUT/base.kconfig
 
+# with KIND SCRIPT...: runs a script for another test kernel.
+with() {
+	local flavour=plain
+	[[ $1 != *-* ]] || flavour=${1%-*}
+	FLAVOUR=$flavour IMPL=${1##*-} "${@:2}"
+}
+
 # A make in the kernel's tree.
 kmake() {
 	make -C "$SRC" O="$OBJ" LLVM=1 CC="ccache clang" V="${V:-0}" "$@"
@@ -72,6 +79,12 @@ seed() {
 	cp -a "$2" "$1.part"
 	grep -rlZF --include='*.cmd' -e "$2" -e "$SRC" "$1.part" | xargs -0r sed -i "s|$2\\>|$1|g; s|$SRC\\>|${3:-$SRC}|g"
 	mv "$1.part" "$1"
+}
+
+# For as long as the script runs, no other that calls this one does.
+lock() {
+	exec {lock}>"$OUT/lock"
+	flock -n "$lock" || { say "waiting for another make that is at work in $OUT"; flock "$lock"; }
 }
 
 # need_space GB: better said before a long step than by its failure.

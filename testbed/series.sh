@@ -8,8 +8,7 @@ set -euo pipefail
 
 folder=${1:-$TOP/out/series/${OUT##*/}}
 
-exec {lock}>"$OUT/lock"
-flock -n "$lock" || die "another make is at work in $OUT; wait for it"
+lock
 "$TESTBED/install.sh"
 who=$(git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT 2>/dev/null) ||
 	die "git does not know who signs the series off; say:" \
