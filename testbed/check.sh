@@ -13,7 +13,8 @@ check() {
 	[[ $result == ok ]] || printf '# %s\n' "${said//$'\n'/$'\n'# }"
 }
 
-# report FILE: the checks up to now, as KTAP.
+# report FILE [FIGURE]...: the checks up to now, as KTAP, and how many of what they had.
 report() {
-	printf '%s\n' 'KTAP version 1' "1..${#checks[@]}" "${checks[@]}" >"$1"
+	local figures=("${@:2}")
+	printf '%s\n' 'KTAP version 1' "1..${#checks[@]}" "${checks[@]}" "${figures[@]/#/# figure: }" >"$1"
 }

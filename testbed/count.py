@@ -14,6 +14,9 @@ import kunit_parser  # noqa: E402
 import kunit_printer  # noqa: E402
 
 
+# What a test says that it had so many of.
+FIGURE = "# figure: "
+
 passed = failed = skipped = 0
 for path in sys.argv[2:]:
     said = io.StringIO()
@@ -25,7 +28,13 @@ for path in sys.argv[2:]:
     bad = counts.failed + counts.crashed or counts.errors or counts.total() == 0
     if bad:
         print(said.getvalue())
-    print(f"{os.path.basename(path)}: {counts.passed} passed, {bad:d} failed, {counts.skipped} skipped")
+    with open(path, errors="replace") as lines:
+        figures = [line[len(FIGURE):].strip() for line in lines if line.startswith(FIGURE)]
+    print(
+        f"{os.path.basename(path)}: {counts.passed} passed, {bad:d} failed, {counts.skipped} skipped",
+        *figures,
+        sep="; ",
+    )
     passed += counts.passed
     failed += bad
     skipped += counts.skipped

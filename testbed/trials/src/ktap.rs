@@ -4,19 +4,20 @@
 
 use std::fmt::Display;
 
-/// A list of tests, whose plan is printed at the end.
+/// A list of tests.
 #[derive(Debug)]
 pub struct Ktap {
+    planned: usize,
     tests: usize,
     failed: usize,
 }
 
 impl Ktap {
-    /// Begins the list.
-    #[expect(clippy::new_without_default, reason = "it prints")]
-    pub fn new() -> Self {
-        println!("KTAP version 1");
+    /// Begins a list of so many tests.
+    pub fn new(planned: usize) -> Self {
+        println!("KTAP version 1\n1..{planned}");
         Self {
+            planned,
             tests: 0,
             failed: 0,
         }
@@ -27,6 +28,11 @@ impl Ktap {
         for line in text.to_string().lines() {
             println!("# {line}");
         }
+    }
+
+    /// Prints how many of something the tests had: what is shown in the list of all results.
+    pub fn figure(&self, number: impl Display, of: &str) {
+        println!("# figure: {number} {of}");
     }
 
     /// Prints the result of a test, and why it failed. Returns whether it passed.
@@ -42,9 +48,8 @@ impl Ktap {
         passed
     }
 
-    /// Prints the plan, and returns the exit status: whether all passed, and there was any.
+    /// Returns the exit status: whether each test was there, and passed.
     pub fn end(self) -> std::process::ExitCode {
-        println!("1..{}", self.tests);
-        (u8::from(self.failed > 0 || self.tests == 0)).into()
+        u8::from(self.failed > 0 || self.tests != self.planned || self.tests == 0).into()
     }
 }

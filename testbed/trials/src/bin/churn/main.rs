@@ -64,7 +64,7 @@ struct Shared {
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-    let mut ktap = Ktap::new();
+    let mut ktap = Ktap::new(5);
     ktap.note(format_args!(
         "churn --seed {seed}, at most {} s",
         args.seconds
@@ -148,9 +148,9 @@ fn count(
         let changes = established + closed;
         let is_over =
             changes >= args.changes || is_over() || begin.elapsed().as_secs() >= args.seconds;
+        let answered = shared.answered.load(Ordering::Relaxed);
         if is_over || reported.elapsed() >= REPORT {
             reported = Instant::now();
-            let answered = shared.answered.load(Ordering::Relaxed);
             ktap.note(format_args!(
                 "{} s: {changes} changes ({established} subflows came, {closed} went), \
                  {answered} answers checked",
@@ -158,6 +158,8 @@ fn count(
             ));
         }
         if is_over {
+            ktap.figure(changes, "subflow changes survived");
+            ktap.figure(answered, "answers checked meanwhile");
             ensure!(changes >= args.changes, "only {changes}");
             return Ok(());
         }

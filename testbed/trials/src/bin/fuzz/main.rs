@@ -110,13 +110,13 @@ fn compare(folders: &[PathBuf], files: &[String]) -> ExitCode {
         ))
     };
 
-    let mut ktap = Ktap::new();
+    let mut ktap = Ktap::new(files.len());
     let mut same = 0;
     for file in files {
         let compared = records::compare(&folders[0].join(file), &folders[1].join(file), words);
         let result = compared.map(|answers| same += answers);
         ktap.result(&format!("fuzz: {file}: the same answers"), result);
     }
-    ktap.note(format_args!("{same} requests were answered the same"));
+    ktap.figure(same, "requests answered the same");
     ktap.end()
 }
