@@ -1,22 +1,44 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Compares what the C and the Rust kernel do in every way that trials/ knows.
+# Asks the C kernel and another the same, at random and in every state that a
+# socket can be in, and compares all that comes of it.
 set -euo pipefail
 . "${0%/*}/lib.sh"
-. "$TESTBED/check.sh"
+. "$TESTBED/suites.sh"
 
-say "comparing the C and the Rust kernel (about ten minutes)"
-check "the same answers to random requests" "$TESTBED/fuzz.sh"
-check "the same answers in every state of a socket" "$TESTBED/alike.sh" states
-check "the same answers in every state, 32-bit program" "$TESTBED/alike.sh" 32-bit/states
-check "the same waits for memory that is slow to come" "$TESTBED/alike.sh" stall
-check "the same waits for such memory, 32-bit program" "$TESTBED/alike.sh" 32-bit/stall
+[[ $KIND != c ]] || die "IMPL=c: there is nothing to compare it with"
+requests=${REQUESTS:-100000}
+seed=${SEED:-1}
+[[ $requests$seed =~ ^[0-9]+$ ]] || die "REQUESTS and SEED are numbers"
+answers=$OUT/answers
+of_c=$answers/c
+of_rust=$answers/$KIND
+replay="replay number N of a seed: make FLAVOUR=$FLAVOUR vm CMD='out/trials/release/fuzz run --seed SEED --only N', and so with IMPL=c"
+
+same_lines() {
+	diff -U 2 "$of_c/$1" "$of_rust/$1"
+}
+
 trials=$("$TESTBED/trials.sh")
-for impl in c rust; do
-	check "$impl: consistent answers while subflows come and go" env IMPL=$impl "$TESTBED/vm.sh" -n churn -d 500 \
-		"$trials/churn --changes 2000 --seconds 120"
+rm -rf "$answers"
+for kernel in c "$KIND"; do
+	with "$kernel" "$TESTBED/build.sh"
+	mkdir -p "$answers/$kernel"
+	say "asking the $kernel kernel $requests times, and in every state (about $((2 + requests / 100000)) minutes)"
+	check "$kernel: answers" with "$kernel" "$TESTBED/vm.sh" -n answers -d $((600 + requests / 100)) -w "$answers/$kernel" \
+		"$TESTBED/guest/answers.sh $trials $answers/$kernel $requests $seed"
+	quiet "answers-$kernel"
 done
 
-mkdir -p "$OUT/results"
-report "$OUT/results/compare.tap"
-"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$OUT/results/compare.tap"
+[[ ${checks[*]} != *'not ok'* ]] || die "there is nothing to compare"
+
+mkdir -p "$results"
+"$trials/fuzz" compare "$of_c" "$of_rust" --file fuzz-64 --file fuzz-32 | tee "$results/fuzz-$KIND.tap" || say "$replay"
+cp "$of_rust/faults.tap" "$results/faults-$KIND.tap"
+"$trials/faults" compare "$of_c/faults" "$of_rust/faults" | tee "$results/faults-compared-$KIND.tap" || :
+for bits in 64 32; do
+	check "states, of $bits bits: the same answers" same_lines "states-$bits"
+	check "stalls, of $bits bits: the same wait" same_lines "stall-$bits"
+done
+report "$results/compare-$KIND.tap" "$(cat "$of_rust"/states-* | wc -l) answers in every state compared" "$reports reports in $boots kernel logs"
+"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results"/{fuzz,faults,faults-compared,compare}-"$KIND.tap"

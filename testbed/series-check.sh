@@ -4,7 +4,7 @@
 # the style and builds, and all of them make the tree that the tests run on.
 set -euo pipefail
 . "${0%/*}/lib.sh"
-. "$TESTBED/check.sh"
+. "$TESTBED/suites.sh"
 
 # What checkpatch shall not ask for.
 excused=(
@@ -12,9 +12,16 @@ excused=(
 	FILE_PATH_CHANGES
 )
 
+tree=$OUT/series-src
 for impl in rust c; do
 	FLAVOUR=plain IMPL=$impl "$TESTBED/build.sh"
 done
+lock
+for impl in rust c; do
+	rm -rf "$OUT/series-$impl"
+	seed "$OUT/series-$impl" "$OUT/$impl" "$tree"
+done
+exec {lock}>&-
 
 # Who runs the tests need not be one who signs something off.
 git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 ||
@@ -26,7 +33,6 @@ patches=("${mails[@]:1}")
 
 # A whole tree of its own. The series' repository knows the files of the series
 # only, since no patch touches another, and stays out of the kernel's sight.
-tree=$OUT/series-src
 git() {
 	GIT_DIR=$OUT/series/.git GIT_WORK_TREE=$tree GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null \
 		command git -c user.name=testbed -c user.email=testbed@localhost "$@"
@@ -48,7 +54,7 @@ style() {
 	local width=80
 	# rustfmt has its own idea of a line.
 	! grep -q '^+++ .*\.rs$' "$1" || width=100
-	scripts/checkpatch.pl --strict --codespell --max-line-length=$width \
+	scripts/checkpatch.pl -q --strict --codespell --max-line-length=$width \
 		--ignore "$(IFS=, && echo "${excused[*]}")" "$1"
 }
 
@@ -115,14 +121,15 @@ build_both() {
 	local status=0
 	build c vmlinux &
 	build rust vmlinux || status=1
-	wait $! && return $status
+	wait $! || status=1
+	! grep 'warning:' "$LOGS"/series-{rust,c}.log && return $status
 }
 
 # Debian's sparse is older than __typeof_unqual__. Taken for __typeof__, it does
 # no harm here; where the base has it complain, that is not of this series.
 sparse_clean() {
 	local file
-	for file in $(git diff --name-only --diff-filter=M base series -- '*.c'); do
+	for file in "${changed[@]}"; do
 		grep -qx "  CHECK   $file" "$LOGS/series-rust.log" || { echo "sparse did not look at $file"; return 1; }
 	done
 	! grep 'warning:\|error:' "$LOGS/series-rust.log" | grep -F "$(printf '%s:\n' "${files[@]}")"
@@ -151,10 +158,6 @@ for file in "${files[@]}"; do
 	ln -f "$SRC/$file" "$file"
 done
 git update-index -q --refresh
-for impl in rust c; do
-	rm -rf "$OUT/series-$impl"
-	seed "$OUT/series-$impl" "$OUT/$impl" "$tree"
-done
 # Backwards: all but a few of the last patch's objects are those of the test kernels.
 for ((i = ${#patches[@]}; i > 0; i--)); do
 	git checkout -q "${commits[i - 1]}"
@@ -162,9 +165,12 @@ for ((i = ${#patches[@]}; i > 0; i--)); do
 done
 git checkout -q series
 mapfile -t objects < <(printf '%s\n' "${files[@]}" | sed -n 's/^\(net\/.*\)\.\(c\|rs\)$/\1.o/p')
+mapfile -t changed < <(git diff --name-only --diff-filter=M base series -- '*.c')
+# sparse looks at what is compiled.
+(cd "$OUT/series-rust" && rm -f "${changed[@]/%.c/.o}")
 check "builds with W=1" build rust W=1 C=1 CHECK='sparse -D__typeof_unqual__=__typeof__' rust/ "${objects[@]}"
 check "sparse (C=1)" sparse_clean
 
-mkdir -p "$OUT/results"
-report "$OUT/results/series.tap"
-"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$OUT/results/series.tap"
+mkdir -p "$results"
+report "$results/series.tap"
+"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results/series.tap"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots the test kernel on this machine's own root file system.
 # usage: vm.sh [-n NAME] [-d SECONDS] [-c CPUS] [-q QEMU-OPTIONS] [-a KERNEL-ARGUMENT]...
-#   [-w FOLDER] [COMMAND]
+#   [-w FOLDER] [-i IMAGE] [COMMAND]
 # Without a command it is a shell. NAME is for the log of the console, SECONDS
 # how long the guest may take, boot and all. What the guest writes to FOLDER
 # stays, all else is gone with it. The exit status is the command's.
@@ -13,13 +13,14 @@ name=vm
 deadline=3600
 cpus=2
 args=()
-while getopts n:d:c:q:a:w: opt; do
+while getopts n:d:c:q:a:w:i: opt; do
 	case $opt in
 	n) name=$OPTARG ;;
 	d) deadline=$OPTARG ;;
 	c) cpus=$OPTARG ;;
 	q) args+=("--qemu-opts=$OPTARG") ;;
 	a) args+=(--append "$OPTARG") ;;
+	i) IMAGE=$OPTARG ;;
 	w) args+=(--rwdir "$(realpath "$OPTARG")") ;;
 	*) exit 2 ;;
 	esac
@@ -46,6 +47,7 @@ job=$(mktemp -p "$OUT" job.XXXXXX)
 trap 'rm -f "$job"' EXIT
 cat >"$job" <<-END
 	cd $TOP
+	echo "testbed: running $name" >/dev/kmsg
 	bash -c ${command@Q} 2>&1
 	status=\$?
 	echo "testbed: exit status \$status" >/dev/kmsg

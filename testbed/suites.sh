@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2153
+# Sourced by who runs the tests: each suite leaves a file of KTAP in the folder
+# of results, and a last one is for the checks.
+. "$TESTBED/check.sh"
+
+results=$OUT/results-$KIND
+boots=0
+reports=0
+# What a kernel says of a defect.
+complaint='Call Trace:|Kernel panic|Oops|WARNING: |BUG: |UBSAN: |INFO: |kmemleak: [0-9]+ new'
+
+# suite NAME KIND COMMAND [VM-OPTION...]: a boot, where the command prints KTAP.
+suite() {
+	local name=$1 kind=$2 command=$3 status
+	shift 3
+	with "$kind" "$TESTBED/vm.sh" -n "$name" -d 400 "$@" "$command" |
+		tee "$results/$name-$kind.tap" && status=0 || status=$?
+	check "$name-$kind: the guest ends with exit status 0" test "$status" == 0
+	quiet "$name-$kind"
+}
+
+# quiet BOOT...
+quiet() {
+	local boot
+	for boot; do
+		boots=$((boots + 1))
+		check "$boot: no report in the kernel log" no_report "$LOGS/console-$boot.log"
+		[[ ${checks[-1]} == ok* ]] || reports=$((reports + 1))
+	done
+}
+
+# What a guest runs, it says in the log: so each report is shown with what it came from.
+no_report() {
+	[[ -s $1 ]] || { echo "$1 is empty"; return 1; }
+	awk -v complaint="$complaint" '
+		sub(/.*testbed: running /, "") { running = $0 }
+		$0 ~ complaint { if (left <= 0) print FILENAME ":" FNR ", while " running " ran:"; left = 40; bad = 1 }
+		left-- > 0
+		END { exit bad }' "$1"
+}
+
+no_warning() {
+	! grep -ni 'warning' "$@"
+}
+
+# start SCRIPT: begins one that leaves KTAP of its own, beside what follows.
+start() {
+	say "beside what follows, $1.sh is at work (log: ${LOGS#"$TOP"/}/$1.log)"
+	# A group of its own, so that it can be ended as a whole.
+	set -m
+	"$TESTBED/$1.sh" >"$LOGS/$1.log" 2>&1 </dev/null &
+	started=$!
+	set +m
+	trap 'kill -- -$started 2>/dev/null || :' EXIT
+}
+
+# finish SCRIPT: waits for it.
+finish() {
+	local status
+	say "waiting for $1.sh"
+	wait "$started" && status=0 || status=$?
+	trap - EXIT
+	cat "$LOGS/$1.log"
+	check "$1.sh ends with exit status 0" test "$status" == 0
+}
+
+# kunit KIND: our tests that run in the kernel itself.
+kunit() {
+	suite kunit "$1" true "${kunit[@]}"
+	cp "$LOGS/console-kunit-$1.log" "$results/kunit-$1.tap"
+}
+kunit=(-a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*")
+
+# Builds mainline's selftests and ours, which is a 32-bit program as well.
+kselftest=$OUT/kselftest
+selftests() {
+	local log=$LOGS/selftests.log
+	{ kmake kselftest-install TARGETS=net/mptcp INSTALL_PATH="$kselftest" &&
+		mkdir -p "$kselftest-32" &&
+		kmake -C tools/testing/selftests/net/mptcp USERCFLAGS=-m32 KHDR_INCLUDES="-isystem $OBJ/usr/include" \
+			OUTPUT="$kselftest-32" "$kselftest-32/mptcp_subflow_info"; } >"$log" 2>&1 ||
+		{ tail "$log"; return 1; }
+	no_warning "$log" || return 1
+	# An emulated machine needs more time than mainline's scripts have, and diag.sh's connections.
+	sed -i 's/^timeout_poll=[0-9]*$/timeout_poll=300/; s/ -w 20 / -w 600 /' "$kselftest"/net/mptcp/*.sh
+}
+
+# Writes the results of the checks, and shows all that there are.
+summary() {
+	report "$results/checks.tap" "$reports reports in $boots kernel logs"
+	"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results"/*.tap
+}
