@@ -4,7 +4,7 @@
 export BASE KERNEL IMPL FLAVOUR ACCEL V
 # Whatever the command holds is for the guest, not for make.
 override export CMD := $(value CMD)
-export REQUEST
+export REQUEST REQUESTS SEED
 
 all: ## build the test kernel and say where its image is (make LLVM=1 does the same)
 	@testbed/build.sh
@@ -14,6 +14,12 @@ run: ## build, boot, and watch the subflows of one MPTCP connection over two pat
 
 test: ## build and run every test: KTAP, and last a line of counts
 	@testbed/test.sh
+
+test-debug: ## the kernel with every check that finds defects: a million requests, faults, churn, mainline's selftests
+	@testbed/test-debug.sh
+
+test-mutants: ## put defects into the Rust code, one at a time; a test has to catch each (MUTANTS='NAME...' these only)
+	@testbed/test-mutants.sh $(MUTANTS)
 
 vm: ## a shell in the booted test kernel, or with CMD='...' one command; its exit status is the N of make's "Error N"
 	@testbed/build.sh && testbed/vm.sh $${CMD:+"$$CMD"}
@@ -27,7 +33,7 @@ bench: ## count the instructions of every kind of request, answered in C and in 
 profile: ## step through a request, say REQUEST='MPTCP_TCPINFO 1 full elements', and count by function
 	@testbed/profile.sh $${REQUEST:+"$$REQUEST"}
 
-compare: ## ask the C and the Rust kernel the same, at random and in every state, and compare
+compare: ## ask the C and the Rust kernel the same, at random (REQUESTS times) and in every state, and compare
 	@testbed/compare.sh
 
 series: ## write the series to out/series/, as one sends it, signed off by you
@@ -57,8 +63,10 @@ help: ## this list
 #? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which tries KVM once)
 #? CMD='...' the command of make vm
 #? REQUEST='...' the request of make profile, as make bench calls it
+#? REQUESTS=N how many random requests make compare (default: 100000) and make test-debug (1000000) try
+#? SEED=N which those are (default: 1)
 #? BASE=VERSION the base to lay the series over, a folder of patches/ (default: the newest)
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR where downloads and compiled objects are kept between clones
 
-.PHONY: all run test vm menuconfig bench profile compare series series-check htmldocs rustdoc clean help
+.PHONY: all run test test-debug test-mutants vm menuconfig bench profile compare series series-check htmldocs rustdoc clean help

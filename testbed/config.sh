@@ -9,7 +9,11 @@ kconfig=$(grep -v '^mainmenu ' "$SRC/Kconfig")
 [[ -f $BASE_KCONFIG && $(<"$BASE_KCONFIG") == "$kconfig" ]] || printf '%s\n' "$kconfig" >"$BASE_KCONFIG"
 
 fragment=$OUT/config-$KIND
-printf 'CONFIG_%s=y\n' TESTBED "TESTBED_${IMPL^^}" "TESTBED_${FLAVOUR^^}" >"$fragment"
+symbols=(TESTBED "TESTBED_${IMPL^^}" "TESTBED_${FLAVOUR^^}")
+# What has every check takes many stack traces, and this is the quick way. It is
+# part of a choice: nothing can select it.
+[[ $FLAVOUR != debug ]] || symbols+=(UNWINDER_FRAME_POINTER)
+printf 'CONFIG_%s=y\n' "${symbols[@]}" >"$fragment"
 
 # What the user set with menuconfig stays for as long as this is the same.
 mkdir -p "$OBJ"

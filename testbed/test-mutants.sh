@@ -1,0 +1,109 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Tests the tests: each patch of mutants/ puts a defect into the Rust code, which
+# a test has to catch. Those that the test kernel does not show, the one with
+# every check has to.
+# usage: test-mutants.sh [NAME]...
+set -euo pipefail
+. "${0%/*}/lib.sh"
+. "$TESTBED/suites.sh"
+
+requests=10000
+work=$OUT/mutants
+tree=$work/src
+kinds=(rust debug-rust)
+
+# built KIND: the image of the tree, as of that test kernel.
+built() {
+	SRC=$tree OBJ=$work/$1 kmake -j"$(nproc)" bzImage >"$LOGS/mutant-$1.log" 2>&1
+}
+
+# boot KIND COMMAND [VM-OPTION]...
+boot() {
+	timeout -k 5 400 "$TESTBED/vm.sh" -n mutant -d 390 -i "$work/$1/arch/x86/boot/bzImage" "${@:3}" "$2" \
+		>"$LOGS/mutant.tap" 2>"$LOGS/mutant.err" && no_report "$LOGS/console-mutant-$KIND.log" >/dev/null
+}
+
+answers() {
+	rm -rf "$work/answers"
+	mkdir "$work/answers"
+	boot rust "$TESTBED/guest/answers.sh $trials $work/answers $requests 1" -w "$work/answers"
+}
+
+fuzz() {
+	"$trials/fuzz" compare "$work/c" "$work/answers" --file fuzz-64 --file fuzz-32
+}
+
+faults() {
+	"$trials/faults" compare "$work/c/faults" "$work/answers/faults"
+}
+
+same() {
+	cmp "$work/c/$1" "$work/answers/$1"
+}
+
+# Says which test, the first of them, catches what is in the tree now.
+caught_by() {
+	built rust || die "the kernel does not build: $(grep -m 1 '^error\|\*\*\*' "$LOGS/mutant-rust.log"); full log: $LOGS/mutant-rust.log"
+	boot rust "cd $kselftest/net/mptcp && ./mptcp_subflow_info" "${kunit[@]}" || { echo 'caught by the selftest'; return; }
+	! grep -q '^ *not ok' "$LOGS/console-mutant-$KIND.log" || { echo 'caught by KUnit'; return; }
+	answers || { echo 'caught by a program of trials/, or what the kernel said of it'; return; }
+	fuzz >/dev/null || { echo 'caught by random requests'; return; }
+	faults >/dev/null || { echo 'caught by pages that cannot be accessed'; return; }
+	same states-64 || { echo 'caught by sockets in every state'; return; }
+	same stall-64 || { echo 'caught by memory that is slow to come'; return; }
+	built debug-rust || die "the debug kernel does not build: see $LOGS/mutant-debug-rust.log"
+	boot debug-rust "$trials/faults inject" || { echo 'caught by injected faults'; return; }
+	return 1
+}
+
+# Puts the tree's files back as the series has them.
+whole() {
+	local file
+	for file in net/mptcp rust/kernel/net rust/kernel/uaccess.rs; do
+		rsync -rlp --checksum "$SRC/$file" "$tree/${file%/*}/"
+	done
+}
+
+# Says what comes of a defect.
+mutant() {
+	whole
+	[[ $1 == none ]] || patch -s -d "$tree" -p1 -F0 --no-backup-if-mismatch <"$TESTBED/mutants/$1.patch" ||
+		{ echo 'does not apply any more'; return; }
+	caught_by || echo 'survives'
+}
+
+mutants=("$@")
+[[ $# -gt 0 ]] || mapfile -t mutants < <(cd "$TESTBED/mutants" && printf '%s\n' *.patch | sed 's/\.patch$//')
+for kind in "${kinds[@]}"; do
+	with "$kind" "$TESTBED/build.sh"
+done
+IMPL=c "$TESTBED/build.sh"
+say "building the selftests"
+selftests || die "the selftests do not build; see $LOGS/selftests.log"
+trials=$("$TESTBED/trials.sh")
+
+rm -rf "$tree" "$work/c"
+mkdir -p "$work/c"
+cp -al "$SRC" "$tree"
+for kind in "${kinds[@]}"; do
+	rm -rf "${work:?}/$kind"
+	seed "$work/$kind" "$OUT/$kind" "$tree"
+done
+
+say "trying the tests on ${#mutants[@]} defects (about two minutes each)"
+IMPL=c "$TESTBED/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/answers.sh $trials $work/c $requests 1" ||
+	die "the C kernel does not answer"
+# Without a defect, nothing may be caught.
+verdict=$(mutant none)
+[[ $verdict == survives ]] || die "without a defect, the kernel is $verdict: see $LOGS/mutant.tap and $LOGS/mutant.err"
+
+mkdir -p "$results"
+caught=0
+for name in "${mutants[@]}"; do
+	verdict=$(mutant "$name")
+	check "$name: $verdict" test "${verdict%% *}" == caught
+	[[ ${checks[-1]} != ok* ]] || caught=$((caught + 1))
+done
+report "$results/mutants.tap" "$caught mutants caught, of ${#mutants[@]}"
+"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results/mutants.tap"
