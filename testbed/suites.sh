@@ -82,8 +82,9 @@ selftests() {
 			OUTPUT="$kselftest-32" "$kselftest-32/mptcp_subflow_info"; } >"$log" 2>&1 ||
 		{ tail "$log"; return 1; }
 	no_warning "$log" || return 1
-	# An emulated machine needs more time than mainline's scripts have, and diag.sh's connections.
-	sed -i 's/^timeout_poll=[0-9]*$/timeout_poll=300/; s/ -w 20 / -w 600 /' "$kselftest"/net/mptcp/*.sh
+	# An emulated machine needs more time than mainline's scripts have, and has it for fewer connections.
+	sed -i 's/^timeout_poll=[0-9]*$/timeout_poll=300/; s/ -w 20 / -w 600 /
+		s/local timeout=20$/local timeout=300/; s/^\(NR_CLIENTS\|NR_SERVERS\)=100$/\1=20/' "$kselftest"/net/mptcp/*.sh
 }
 
 # Writes the results of the checks, and shows all that there are.
