@@ -39,7 +39,7 @@ faults() {
 }
 
 same() {
-	cmp "$work/c/$1" "$work/answers/$1"
+	cmp -s "$work/c/$1" "$work/answers/$1"
 }
 
 # Says which test, the first of them, catches what is in the tree now.

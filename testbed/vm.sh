@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots the test kernel on this machine's own root file system.
 # usage: vm.sh [-n NAME] [-d SECONDS] [-c CPUS] [-q QEMU-OPTIONS] [-a KERNEL-ARGUMENT]...
-#   [-w FOLDER] [-i IMAGE] [COMMAND]
+#   [-w FOLDER] [-i IMAGE] [-l] [COMMAND]
 # Without a command it is a shell. NAME is for the log of the console, SECONDS
 # how long the guest may take, boot and all. What the guest writes to FOLDER
-# stays, all else is gone with it. The exit status is the command's.
+# stays, all else is gone with it. With -l, memory is looked for that leaked, which
+# only FLAVOUR=debug can. The exit status is the command's.
 set -euo pipefail
 . "${0%/*}/lib.sh"
 
@@ -13,7 +14,8 @@ name=vm
 deadline=3600
 cpus=2
 args=()
-while getopts n:d:c:q:a:w:i: opt; do
+leaks=''
+while getopts n:d:c:q:a:w:i:l opt; do
 	case $opt in
 	n) name=$OPTARG ;;
 	d) deadline=$OPTARG ;;
@@ -21,12 +23,15 @@ while getopts n:d:c:q:a:w:i: opt; do
 	q) args+=("--qemu-opts=$OPTARG") ;;
 	a) args+=(--append "$OPTARG") ;;
 	i) IMAGE=$OPTARG ;;
+	l) leaks=$TESTBED/guest/leaks.sh ;;
 	w) args+=(--rwdir "$(realpath "$OPTARG")") ;;
 	*) exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
 
+# Nearly half of such a kernel's time goes there.
+[[ $FLAVOUR != debug || $leaks ]] || args+=(--append kmemleak=off)
 accel=$("$TESTBED/accel.sh")
 vng=(vng --run "$IMAGE" --force-9p --user root --cpus "$cpus" --memory 1G
 	--append root=/dev/root --append panic=-1 "${args[@]}")
@@ -48,7 +53,7 @@ trap 'rm -f "$job"' EXIT
 cat >"$job" <<-END
 	cd $TOP
 	echo "testbed: running $name" >/dev/kmsg
-	bash -c ${command@Q} 2>&1
+	$leaks bash -c ${command@Q} 2>&1
 	status=\$?
 	echo "testbed: exit status \$status" >/dev/kmsg
 	exit \$status

@@ -19,7 +19,8 @@ const TCP_INFO: [Range<usize>; 3] = [
 /// Parts of `struct mptcp_info` that do not.
 const MPTCP_INFO: [Range<usize>; 2] = [
     0..offset_of!(MptcpInfo, token),
-    offset_of!(MptcpInfo, local_addr_used)..offset_of!(MptcpInfo, local_addr_used) + 3,
+    // Not local_addr_used, which is counted down whenever the path manager gets to it.
+    offset_of!(MptcpInfo, local_addr_used) + 1..offset_of!(MptcpInfo, local_addr_used) + 3,
 ];
 
 /// Says what was answered, and how many bytes of each buffer were written.
