@@ -129,7 +129,8 @@ pub fn writes(probe: &Probe, space: &Space, subflows: Option<usize>) -> Vec<Writ
     for (n, write) in writes.iter_mut().enumerate() {
         let len = space.writable(write.address, write.len);
         if len < write.len {
-            write.len = len;
+            // optlen is written with one store: all of it, or nothing.
+            write.len = if write.what == What::Optlen { 0 } else { len };
             writes.truncate(n + 1);
             break;
         }
