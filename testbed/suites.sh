@@ -33,7 +33,7 @@ quiet() {
 # What a guest runs, it says in the log: so each report is shown with what it came from.
 no_report() {
 	[[ -s $1 ]] || { echo "$1 is empty"; return 1; }
-	awk -v complaint="$complaint" '
+	awk -v complaint="$complaint" -v running='the boot' '
 		sub(/.*testbed: running /, "") { running = $0 }
 		$0 ~ complaint { if (left <= 0) print FILENAME ":" FNR ", while " running " ran:"; left = 40; bad = 1 }
 		left-- > 0

@@ -30,8 +30,13 @@ while getopts n:d:c:q:a:w:i:l opt; do
 done
 shift $((OPTIND - 1))
 
-# Nearly half of such a kernel's time goes there.
-[[ $FLAVOUR != debug || $leaks ]] || args+=(--append kmemleak=off)
+if [[ $FLAVOUR == debug ]]; then
+	# Nearly half of such a kernel's time goes there.
+	[[ $leaks ]] || args+=(--append kmemleak=off)
+	# While the boot processor's features are looked up, an interrupt would find it without five-level
+	# page tables, and KASAN take memory for none.
+	args+=(--append no5lvl)
+fi
 accel=$("$TESTBED/accel.sh")
 vng=(vng --run "$IMAGE" --force-9p --user root --cpus "$cpus" --memory 1G
 	--append root=/dev/root --append panic=-1 "${args[@]}")
