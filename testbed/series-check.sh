@@ -14,7 +14,7 @@ excused=(
 
 tree=$OUT/series-src
 for impl in rust c; do
-	FLAVOUR=plain IMPL=$impl "$TESTBED/build.sh"
+	with "$impl" "$TESTBED/build.sh"
 done
 lock
 for impl in rust c; do

@@ -20,8 +20,8 @@ built() {
 
 # boot KIND COMMAND [VM-OPTION]...
 boot() {
-	timeout -k 5 400 "$TESTBED/vm.sh" -n mutant -d 390 -i "$work/$1/arch/x86/boot/bzImage" "${@:3}" "$2" \
-		>"$LOGS/mutant.tap" 2>"$LOGS/mutant.err" && no_report "$LOGS/console-mutant-$KIND.log" >/dev/null
+	with "$1" "$TESTBED/vm.sh" -n mutant -d 390 -i "$work/$1/arch/x86/boot/bzImage" "${@:3}" "$2" \
+		>"$LOGS/mutant.tap" 2>"$LOGS/mutant.err" && no_report "$LOGS/console-mutant-$1.log" >/dev/null
 }
 
 answers() {
@@ -46,7 +46,7 @@ same() {
 caught_by() {
 	built rust || die "the kernel does not build: $(grep -m 1 '^error\|\*\*\*' "$LOGS/mutant-rust.log"); full log: $LOGS/mutant-rust.log"
 	boot rust "cd $kselftest/net/mptcp && ./mptcp_subflow_info" "${kunit[@]}" || { echo 'caught by the selftest'; return; }
-	! grep -q '^ *not ok' "$LOGS/console-mutant-$KIND.log" || { echo 'caught by KUnit'; return; }
+	! grep -q '^ *not ok' "$LOGS/console-mutant-rust.log" || { echo 'caught by KUnit'; return; }
 	answers || { echo 'caught by a program of trials/, or what the kernel said of it'; return; }
 	fuzz >/dev/null || { echo 'caught by random requests'; return; }
 	faults >/dev/null || { echo 'caught by pages that cannot be accessed'; return; }
@@ -75,10 +75,9 @@ mutant() {
 
 mutants=("$@")
 [[ $# -gt 0 ]] || mapfile -t mutants < <(cd "$TESTBED/mutants" && printf '%s\n' *.patch | sed 's/\.patch$//')
-for kind in "${kinds[@]}"; do
+for kind in c "${kinds[@]}"; do
 	with "$kind" "$TESTBED/build.sh"
 done
-IMPL=c "$TESTBED/build.sh"
 say "building the selftests"
 selftests || die "the selftests do not build; see $LOGS/selftests.log"
 trials=$("$TESTBED/trials.sh")
@@ -92,7 +91,7 @@ for kind in "${kinds[@]}"; do
 done
 
 say "trying the tests on ${#mutants[@]} defects (about two minutes each)"
-IMPL=c "$TESTBED/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/answers.sh $trials $work/c $requests 1" ||
+with c "$TESTBED/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/answers.sh $trials $work/c $requests 1" ||
 	die "the C kernel does not answer"
 # Without a defect, nothing may be caught.
 verdict=$(mutant none)
