@@ -70,9 +70,16 @@ with() {
 # shellcheck disable=SC2016
 piggy='AFLAGS_piggy.o=-DSUM=$(shell cksum <arch/x86/boot/compressed/vmlinux.bin.gz | cut -d" " -f1)'
 
+# The kernel's makefiles have C code tell KCSAN of what it accesses, and not Rust code. Rust's compiler
+# can do it too: the options are those of scripts/Makefile.kcsan, and the target has to allow it.
+kcsan=()
+# shellcheck disable=SC2016
+[[ $FLAVOUR != kcsan ]] || kcsan=('filechk_rust_target=$< <include/config/auto.conf | sed "s/\"kernel-address\"/&, \"thread\"/"'
+	KRUSTFLAGS="-Zsanitizer=thread -Cllvm-args=-tsan-instrument-func-entry-exit=0 -Cllvm-args=-tsan-compound-read-before-write=1 -Cllvm-args=-tsan-distinguish-volatile=1")
+
 # A make in the kernel's tree.
 kmake() {
-	make -C "$SRC" O="$OBJ" LLVM=1 CC="ccache clang" V="${V:-0}" "$piggy" "$@"
+	make -C "$SRC" O="$OBJ" LLVM=1 CC="ccache clang" V="${V:-0}" "$piggy" "${kcsan[@]}" "$@"
 }
 
 # seed FOLDER FROM [SOURCE]: an object folder that starts as a copy of another, and may
