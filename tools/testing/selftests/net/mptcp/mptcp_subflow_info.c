@@ -1595,6 +1595,19 @@ TEST_F(not_connected, bound)
 		     variant->ip);
 }
 
+/* What counts is the address it is bound to, not the one to send from: none. */
+TEST(bound_to_group)
+{
+	const char *group = "224.0.0.1";
+	int fd;
+
+	new_netns(_metadata);
+	fd = new_socket(_metadata, AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+	ASSERT_EQ(bind_to(fd, AF_INET, group), 0);
+	expect_bound(_metadata, fd, TCP_CLOSE, AF_INET, group);
+	close(fd);
+}
+
 TEST_F(not_connected, listening)
 {
 	ASSERT_EQ(bind_to(self->fd, variant->family, variant->ip), 0);
