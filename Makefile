@@ -18,6 +18,9 @@ test: ## build and run every test: KTAP, and last a line of counts
 test-debug: ## the kernel with every check that finds defects: a million requests, faults, churn, mainline's selftests
 	@testbed/test-debug.sh
 
+test-races: ## the kernel with the race detector, of which Rust code is a part, while subflows come and go
+	@testbed/test-races.sh
+
 test-mutants: ## put defects into the Rust code, one at a time; a test has to catch each (MUTANTS='NAME...' these only)
 	@testbed/test-mutants.sh $(MUTANTS)
 
@@ -69,4 +72,4 @@ help: ## this list
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR where downloads and compiled objects are kept between clones
 
-.PHONY: all run test test-debug test-mutants vm menuconfig bench profile compare series series-check htmldocs rustdoc clean help
+.PHONY: all run test test-debug test-races test-mutants vm menuconfig bench profile compare series series-check htmldocs rustdoc clean help
