@@ -6,10 +6,7 @@ export FLAVOUR=debug REQUESTS=${REQUESTS:-1000000}
 . "${0%/*}/lib.sh"
 . "$TESTBED/suites.sh"
 
-"$TESTBED/build.sh"
-rm -rf "$results"
-mkdir "$results"
-check "kernel: no warning from the $KIND build" no_warning "$LOGS/build-$KIND.log"
+begin
 trials=$("$TESTBED/trials.sh")
 say "building the selftests"
 check "selftests: build without a warning" selftests

@@ -10,10 +10,7 @@ tells_kcsan() {
 	llvm-nm -u "$1" | grep __tsan_read
 }
 
-"$TESTBED/build.sh"
-rm -rf "$results"
-mkdir "$results"
-check "kernel: no warning from the $KIND build" no_warning "$LOGS/build-$KIND.log"
+begin
 [[ $IMPL == c ]] || check "subflow_info.o: tells KCSAN what it reads" tells_kcsan "$OBJ/net/mptcp/subflow_info.o"
 trials=$("$TESTBED/trials.sh")
 # An emulated processor makes few accesses in the time that one is watched: watch four times as many.

@@ -54,11 +54,7 @@ cargo_tests() {
 	check "$name: cargo test --doc" cargo test "${crate[@]}" --doc
 }
 
-"$TESTBED/build.sh"
-# Not before: where the base is unpacked, all else goes.
-rm -rf "$results"
-mkdir "$results"
-check "kernel: no warning from the $KIND build" no_warning "$LOGS/build-$KIND.log"
+begin
 # The other test kernels, before the machine is busy.
 if [[ $KIND == rust ]]; then
 	for kind in c ipv4-rust; do
