@@ -13,7 +13,6 @@
 //! | `*` and a number | so many of the same |
 //! | `(a/b)` | it was asked twice, and the answers differ |
 
-use std::fmt;
 use std::io;
 use std::iter;
 use std::mem::offset_of;
@@ -142,13 +141,24 @@ enum Token {
     Clock,
 }
 
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Token {
+    /// Adds it to a line. That is done for so many bytes that a formatter would take too long.
+    fn push(self, line: &mut String) {
+        let hex = |line: &mut String, byte: u8| {
+            let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+            line.extend([digit(byte >> 4), digit(byte & 0xf)]);
+        };
         match self {
-            Self::Byte([a, b]) if a == b => write!(f, "{a:02x}"),
-            Self::Byte([a, b]) => write!(f, "({a:02x}/{b:02x})"),
-            Self::Own => write!(f, "=="),
-            Self::Clock => write!(f, "~~"),
+            Self::Byte([a, b]) if a == b => hex(line, a),
+            Self::Byte([a, b]) => {
+                line.push('(');
+                hex(line, a);
+                line.push('/');
+                hex(line, b);
+                line.push(')');
+            }
+            Self::Own => line.push_str("=="),
+            Self::Clock => line.push_str("~~"),
         }
     }
 }
@@ -249,17 +259,16 @@ impl Asker {
         }
     }
 
-    /// What the byte at `index` is shown as, if it was written.
-    fn token(&self, index: usize, known: Option<&Snapshot>) -> Option<Token> {
+    /// What the byte at `index`, which is that at `address`, is shown as, if it was written.
+    fn token(&self, index: usize, address: usize, known: Option<&Snapshot>) -> Option<Token> {
         let after = self.image.each_ref().map(|image| image[index]);
-        let asked = self.probe.byte(space::address(index));
+        let asked = self.probe.byte(address);
         let changed = asked.map_or(self.fill, |byte| [byte; 2]) != after;
 
         let write = self.writes.get(usize::from(self.writer[index]));
         let part = write.zip(known).and_then(|(write, known)| {
             let (begin, classes) = classes(write.what);
-            let offset = index - space::index(write.address)?;
-            let offset = offset.checked_sub(begin)?;
+            let offset = (address - write.address).checked_sub(begin)?;
             Some(((*classes.get(offset)?)?, seen(known, write.what)[offset]))
         });
         match part {
@@ -277,19 +286,27 @@ impl Asker {
     /// The indices of all bytes that may have been written, and some more.
     fn candidates(&self) -> impl Iterator<Item = usize> {
         const WORD: usize = size_of::<u64>();
-        let word = |bytes: &[u8]| u64::from_ne_bytes(*bytes.first_chunk().expect("8 bytes"));
-        let fill = self.fill.map(|fill| word(&[fill; WORD]));
+        /// For most of the memory, a look at so much is enough.
+        const BLOCK: usize = 16 * WORD;
+        const { assert!(space::SIZE.is_multiple_of(BLOCK)) };
 
-        let words = self
-            .image
-            .each_ref()
-            .map(|image| image.chunks_exact(WORD).map(word));
-        let [a, b] = words;
-        (0..)
-            .step_by(WORD)
-            .zip(a.zip(b))
-            .filter(move |(_, (a, b))| [*a, *b] != fill)
-            .flat_map(|(index, _)| index..index + WORD)
+        let [a, b] = self.image.each_ref();
+        let changed = move |from: usize, len: usize| {
+            let differs = |image: &[u8], fill: u8| {
+                let words = image[from..][..len].as_chunks::<WORD>().0;
+                let fill = [fill; WORD];
+                words.iter().fold(0, |differs, word| {
+                    differs | (u64::from_ne_bytes(*word) ^ u64::from_ne_bytes(fill))
+                }) != 0
+            };
+            differs(a, self.fill[0]) || differs(b, self.fill[1])
+        };
+        (0..space::SIZE)
+            .step_by(BLOCK)
+            .filter(move |block| changed(*block, BLOCK))
+            .flat_map(|block| (block..block + BLOCK).step_by(WORD))
+            .filter(move |word| changed(*word, WORD))
+            .flat_map(|word| word..word + WORD)
     }
 
     fn show(&self, known: Option<&Snapshot>) -> String {
@@ -300,10 +317,10 @@ impl Asker {
         let mut same: Option<(Token, usize)> = None;
         let mut next = None;
         for index in self.candidates() {
-            let Some(token) = self.token(index, known) else {
+            let address = space::address(index);
+            let Some(token) = self.token(index, address, known) else {
                 continue;
             };
-            let address = space::address(index);
             match &mut same {
                 Some((shown, n)) if *shown == token && next == Some(address) => *n += 1,
                 _ => {
@@ -324,7 +341,10 @@ impl Asker {
 fn repeat(line: &mut String, same: Option<(Token, usize)>) {
     match same {
         None => (),
-        Some((token, n @ 1..=2)) => *line += &token.to_string().repeat(n),
-        Some((token, n)) => *line += &format!("{token}*{n} "),
+        Some((token, n @ 1..=2)) => (0..n).for_each(|_| token.push(line)),
+        Some((token, n)) => {
+            token.push(line);
+            *line += &format!("*{n} ");
+        }
     }
 }
