@@ -10,9 +10,9 @@ kconfig=$(grep -v '^mainmenu ' "$SRC/Kconfig")
 
 fragment=$OUT/config-$KIND
 symbols=(TESTBED "TESTBED_${IMPL^^}" "TESTBED_${FLAVOUR^^}")
-# What has every check takes many stack traces, and this is the quick way. It is
-# part of a choice: nothing can select it.
-[[ $FLAVOUR != debug ]] || symbols+=(UNWINDER_FRAME_POINTER)
+# What has every check takes many stack traces, and this is the quick way; and each
+# tick of the clock is slow. They are parts of choices: nothing can select them.
+[[ $FLAVOUR != debug ]] || symbols+=(UNWINDER_FRAME_POINTER NO_HZ_IDLE HZ_100)
 printf 'CONFIG_%s=y\n' "${symbols[@]}" >"$fragment"
 
 # What the user set with menuconfig stays for as long as this is the same.
