@@ -5,7 +5,6 @@ set -euo pipefail
 . "${0%/*}/lib.sh"
 . "$TESTBED/suites.sh"
 
-
 no_panic_path() {
 	local undefined
 	undefined=$(llvm-nm -u "$1") || return 1
