@@ -43,9 +43,8 @@ accel=$("$TESTBED/accel.sh")
 root=trans=virtio,version=9p2000.L,access=any,msize=524288,cache=loose
 vng=(vng --run "$IMAGE" --force-9p --user root --cpus "$cpus" --memory 1G
 	--append root=/dev/root --append "rootflags=$root" --append panic=-1 "${args[@]}")
-# On a busy machine, an emulated timer is not as punctual as the kernel checks at boot. Nor does it then
-# trust the TSC, and reads another clock instead, which takes half of the time that a program has.
-[[ $accel == kvm ]] || vng+=(--disable-kvm --append no_timer_check --append tsc=reliable)
+# On a busy machine, an emulated timer is not as punctual as the kernel checks at boot.
+[[ $accel == kvm ]] || vng+=(--disable-kvm --append no_timer_check)
 
 if [[ $# == 0 ]]; then
 	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without one, give a command: make vm CMD='...'"
