@@ -17,8 +17,13 @@ if [[ ! -f $VENV/complete ]]; then
 fi
 
 if [[ ! -x $BINDGEN/bin/bindgen ]]; then
-	say "building bindgen ${BINDGEN##*-} (once, about a minute and a half, beside the other steps)"
-	CARGO_TARGET_DIR=$CACHE/bindgen.build cargo install bindgen-cli --locked \
+	say "building bindgen ${BINDGEN##*-} (once, one to two minutes, beside the other steps)"
+	# It runs but a few times for each kernel: to optimize all of it takes longer than that saves.
+	profile=(--config profile.release.opt-level=0)
+	for crate in bindgen proc-macro2 quote regex-automata; do
+		profile+=(--config "profile.release.package.$crate.opt-level=1")
+	done
+	CARGO_TARGET_DIR=$CACHE/bindgen.build cargo install bindgen-cli --locked "${profile[@]}" \
 		--version "${BINDGEN##*-}" --root "$BINDGEN" >"$log" 2>&1 ||
 		die "cargo cannot build bindgen: $(grep -m 1 '^error' "$log" || tail -n 1 "$log"); full log: $log"
 	rm -rf "$CACHE/bindgen.build"
