@@ -6,13 +6,11 @@ export FLAVOUR=debug REQUESTS=${REQUESTS:-1000000}
 . "${0%/*}/lib.sh"
 . "$TESTBED/suites.sh"
 
-"$TESTBED/build.sh" config
-# It begins with the C kernel, while this one is built.
-start compare
 begin
 trials=$("$TESTBED/trials.sh")
 say "building the selftests"
 check "selftests: build without a warning" selftests
+start compare
 
 # Of mptcp_join.sh, those tests in which subflows are added and removed.
 joins=('multiple subflows' 'signal addresses' 'remove single subflow' 'remove subflows and signal' 'flush subflows and signal'
