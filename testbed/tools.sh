@@ -17,7 +17,7 @@ if [[ ! -f $VENV/complete ]]; then
 fi
 
 if [[ ! -x $BINDGEN/bin/bindgen ]]; then
-	say "building bindgen ${BINDGEN##*-} (once, one to two minutes, beside the other steps)"
+	say "building bindgen ${BINDGEN##*-} (once, two to four minutes, beside the other steps)"
 	# It runs but a few times for each kernel: to optimize all of it takes longer than that saves.
 	profile=(--config profile.release.opt-level=0)
 	for crate in bindgen proc-macro2 quote regex-automata; do
