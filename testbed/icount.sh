@@ -26,7 +26,7 @@ if [[ $bench ]]; then
 	qemu+=" -chardev socket,path=$folder/gdb,server=on,wait=off,id=gdb -gdb chardev:gdb"
 fi
 
-# KVM cannot count.
-ACCEL=tcg "$TESTBED/vm.sh" -n icount -d 600 -c 1 -q "$qemu" "${@:2}" >"$file" ||
+# KVM cannot count. The time stamp counter is that clock as well.
+ACCEL=tcg "$TESTBED/vm.sh" -n icount -d 600 -c 1 -q "$qemu" -a tsc_early_khz=1000000 "${@:2}" >"$file" ||
 	die "the measurement ended with: $(tail -n 1 "$file")"
 [[ ! $bench ]] || wait "$tracer" || die "the requests could not be traced: ${file#"$TOP"/}.traces"

@@ -46,6 +46,7 @@ mkdir -p "$CACHE" "$LOGS"
 # rustc and clang must be of one LLVM: the package list says which.
 LLVM=/usr/lib/llvm-$(sed -n 's/^clang-//p' "$TESTBED/packages")
 BINDGEN=$CACHE/bindgen-0.73.2
+TSC=$CACHE/tsc
 VENV=$CACHE/venv-$(cksum <"$TESTBED/requirements.txt" | cut -d ' ' -f 1)
 export PATH=$LLVM/bin:$BINDGEN/bin:/usr/bin:/usr/sbin:/bin:/sbin:$VENV/bin
 export LIBCLANG_PATH=$LLVM/lib
