@@ -13,16 +13,17 @@
 //! | `*` and a number | so many of the same |
 //! | `(a/b)` | it was asked twice, and the answers differ |
 
+use std::array;
 use std::io;
 use std::iter;
-use std::mem::offset_of;
+use std::mem::{self, offset_of};
 
 use linux_raw_sys::net::tcp_info;
 
 use crate::abi::{FullInfo, MptcpInfo, Snapshot};
 use crate::cast::Actor;
 use crate::probe::{Probe, What, Write, writes};
-use crate::space::{self, Space};
+use crate::space::{self, BLOCK, Image, Space, WORD};
 
 /// How a field may differ between two kernels, if at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +176,7 @@ pub struct Asker {
     ret: [i32; 2],
     fill: [u8; 2],
     /// What is in user memory afterwards.
-    image: [Vec<u8>; 2],
+    image: [Image; 2],
     writes: Vec<Write>,
     /// Which of the writes each byte is of: what is written later is what stays.
     writer: Vec<u8>,
@@ -195,7 +196,7 @@ impl Asker {
             probe: Probe::default(),
             ret: [0; 2],
             fill: [0; 2],
-            image: [vec![0; space::SIZE], vec![0; space::SIZE]],
+            image: Default::default(),
             writes: Vec::new(),
             writer: vec![NONE; space::SIZE],
             back: Vec::new(),
@@ -209,26 +210,33 @@ impl Asker {
     /// As those of [`Probe::put()`].
     pub fn ask(&mut self, probe: Probe, actor: &mut Actor) -> io::Result<String> {
         let subflows = actor.known.as_ref().map(|known| known.tcp_info.len());
+        for write in mem::take(&mut self.writes) {
+            self.set_writer(write, NONE);
+        }
         self.fill = [probe.fill, !probe.fill];
         for run in 0..2 {
             probe.put(&mut self.space, self.fill[run])?;
             self.writes = writes(&probe, &self.space, subflows);
-            self.ret[run] = probe.ask(&actor.socket);
+            self.ret[run] = probe.ask(&mut self.space, &actor.socket);
             self.space.read_image(&mut self.image[run]);
         }
         self.probe = probe;
 
-        space::fill_bytes(&mut self.writer, NONE);
-        for (n, write) in (0..).zip(&self.writes) {
-            if let Some(begin) = space::index(write.address) {
-                self.writer[begin..][..write.len].fill(n);
-            }
+        for n in 0..self.writes.len() {
+            self.set_writer(self.writes[n], n as u8);
         }
         self.back.clear();
         if let Some(known) = &mut actor.known {
             self.read_clocks(known);
         }
         Ok(self.show(actor.known.as_ref()))
+    }
+
+    /// Notes which of the writes the bytes are of that `write` is to.
+    fn set_writer(&mut self, write: Write, n: u8) {
+        if let Some(begin) = space::index(write.address) {
+            self.writer[begin..][..write.len].fill(n);
+        }
     }
 
     /// Looks at each clock that is there as a whole.
@@ -248,9 +256,9 @@ impl Asker {
                 }
                 let seen = &mut seen_mut(known, write.what)[field..][..CLOCK];
                 for image in &self.image {
-                    let now = &image[index..][..CLOCK];
-                    if is_after(seen, now) {
-                        seen.copy_from_slice(now);
+                    let now: [_; CLOCK] = array::from_fn(|n| image.byte(index + n));
+                    if is_after(seen, &now) {
+                        seen.copy_from_slice(&now);
                     } else {
                         self.back.extend(index..index + CLOCK);
                     }
@@ -261,7 +269,7 @@ impl Asker {
 
     /// What the byte at `index`, which is that at `address`, is shown as, if it was written.
     fn token(&self, index: usize, address: usize, known: Option<&Snapshot>) -> Option<Token> {
-        let after = self.image.each_ref().map(|image| image[index]);
+        let after = self.image.each_ref().map(|image| image.byte(index));
         let asked = self.probe.byte(address);
         let changed = asked.map_or(self.fill, |byte| [byte; 2]) != after;
 
@@ -285,27 +293,12 @@ impl Asker {
 
     /// The indices of all bytes that may have been written, and some more.
     fn candidates(&self) -> impl Iterator<Item = usize> {
-        const WORD: usize = size_of::<u64>();
-        /// For most of the memory, a look at so much is enough.
-        const BLOCK: usize = 16 * WORD;
-        const { assert!(space::SIZE.is_multiple_of(BLOCK)) };
-
-        let [a, b] = self.image.each_ref();
-        let changed = move |from: usize, len: usize| {
-            let differs = |image: &[u8], fill: u8| {
-                let words = image[from..][..len].as_chunks::<WORD>().0;
-                let fill = [fill; WORD];
-                words.iter().fold(0, |differs, word| {
-                    differs | (u64::from_ne_bytes(*word) ^ u64::from_ne_bytes(fill))
-                }) != 0
-            };
-            differs(a, self.fill[0]) || differs(b, self.fill[1])
-        };
+        let differs = |index, len| self.image.iter().any(|image| image.differs(index, len));
         (0..space::SIZE)
             .step_by(BLOCK)
-            .filter(move |block| changed(*block, BLOCK))
+            .filter(move |block| differs(*block, BLOCK))
             .flat_map(|block| (block..block + BLOCK).step_by(WORD))
-            .filter(move |word| changed(*word, WORD))
+            .filter(move |word| differs(*word, WORD))
             .flat_map(|word| word..word + WORD)
     }
 

@@ -47,10 +47,11 @@ impl Probe {
     }
 
     /// Asks.
-    pub fn ask(&self, socket: impl AsFd) -> i32 {
+    pub fn ask(&self, space: &mut Space, socket: impl AsFd) -> i32 {
         let (optval, optlen) = (self.optval, self.optlen);
+        space.lend();
         // SAFETY: Every pointer of a probe is to the pages of a `Space`, to which nothing has a
-        // reference now, or to where no process has memory.
+        // reference but this function, or to where no process has memory.
         unsafe { abi::getsockopt(socket, abi::SOL_MPTCP, self.option, optval, optlen) }
     }
 

@@ -58,18 +58,63 @@ pub fn index(address: usize) -> Option<usize> {
     None
 }
 
-/// For more, libc uses instructions that QEMU emulates byte by byte.
-const PIECE: usize = 1024;
+/// Memory is looked at block by block: most of it is as it was.
+pub const BLOCK: usize = 128;
+/// And then word by word.
+pub const WORD: usize = size_of::<u64>();
 
-/// Makes every byte `fill`.
-pub fn fill_bytes(bytes: &mut [u8], fill: u8) {
-    bytes.chunks_mut(PIECE).for_each(|piece| piece.fill(fill));
+/// Whether any byte of these words is another than `fill`.
+fn differs(bytes: &[u8], fill: u8) -> bool {
+    let fill = u64::from_ne_bytes([fill; WORD]);
+    let words = bytes.as_chunks().0.iter();
+    words.fold(0, |differs, word| {
+        differs | (u64::from_ne_bytes(*word) ^ fill)
+    }) != 0
+}
+
+/// What is in the memory.
+#[derive(Debug)]
+pub struct Image {
+    fill: u8,
+    /// Of each block, whether it has another byte. If not, it is not in `bytes`.
+    changed: Vec<bool>,
+    bytes: Vec<u8>,
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        Self {
+            fill: 0,
+            changed: vec![false; SIZE / BLOCK],
+            bytes: vec![0; SIZE],
+        }
+    }
+}
+
+impl Image {
+    /// The byte at `index`.
+    pub fn byte(&self, index: usize) -> u8 {
+        match self.changed[index / BLOCK] {
+            true => self.bytes[index],
+            false => self.fill,
+        }
+    }
+
+    /// Whether the block or word at `index`, of so many bytes, has one that it was not filled with.
+    pub fn differs(&self, index: usize, len: usize) -> bool {
+        self.changed[index / BLOCK] && differs(&self.bytes[index..][..len], self.fill)
+    }
 }
 
 /// All areas.
 #[derive(Debug)]
 pub struct Space {
     areas: Vec<Memory>,
+    fill: u8,
+    /// Of each block, whether it had another byte when it was last looked at, or got one.
+    changed: Vec<bool>,
+    /// Whether the kernel may have written since.
+    stale: bool,
 }
 
 impl Space {
@@ -84,17 +129,26 @@ impl Space {
             .map(|(address, pages)| Memory::new(*address, pages));
         Ok(Self {
             areas: areas.collect::<io::Result<_>>()?,
+            fill: 0,
+            changed: vec![false; SIZE / BLOCK],
+            stale: false,
         })
     }
 
-    /// Copies everything to `image`.
-    pub fn read_image(&self, image: &mut [u8]) {
-        let bytes = self
-            .areas
-            .iter()
-            .flat_map(|area| area.bytes().chunks(PIECE));
-        for (piece, bytes) in image.chunks_mut(PIECE).zip(bytes) {
-            piece.copy_from_slice(bytes);
+    /// Copies to `image` what is in the memory now.
+    pub fn read_image(&mut self, image: &mut Image) {
+        image.fill = self.fill;
+        self.stale = false;
+        let areas = self.areas.iter();
+        let blocks = areas.flat_map(|area| area.bytes().as_chunks::<BLOCK>().0);
+        let copies = image.bytes.as_chunks_mut::<BLOCK>().0.iter_mut();
+        for ((n, block), copy) in blocks.enumerate().zip(copies) {
+            let changed = differs(block, self.fill);
+            if changed {
+                *copy = *block;
+            }
+            self.changed[n] = changed;
+            image.changed[n] = changed;
         }
     }
 
@@ -129,22 +183,38 @@ impl Space {
         })
     }
 
+    /// The kernel may write to any page from now on.
+    pub fn lend(&mut self) {
+        self.stale = true;
+    }
+
     /// Makes every byte `fill`.
     pub fn fill(&mut self, fill: u8) {
-        for area in &mut self.areas {
-            fill_bytes(area.bytes_mut(), fill);
+        let all = self.stale || fill != self.fill;
+        let areas = self.areas.iter_mut();
+        let blocks = areas.flat_map(|area| area.bytes_mut().as_chunks_mut::<BLOCK>().0);
+        for (block, changed) in blocks.zip(&mut self.changed) {
+            if all || *changed {
+                *block = [fill; BLOCK];
+            }
+            *changed = false;
         }
+        self.fill = fill;
+        self.stale = false;
     }
 
     /// Puts `bytes` at `address`, as far as there is memory.
     pub fn put(&mut self, address: usize, bytes: &[u8]) {
-        for area in &mut self.areas {
-            let begin = area.address();
-            for (n, byte) in bytes.iter().enumerate() {
-                let offset = address.wrapping_add(n).wrapping_sub(begin);
+        for (n, byte) in bytes.iter().enumerate() {
+            let address = address.wrapping_add(n);
+            for area in &mut self.areas {
+                let offset = address.wrapping_sub(area.address());
                 if let Some(place) = area.bytes_mut().get_mut(offset) {
                     *place = *byte;
                 }
+            }
+            if let Some(index) = index(address) {
+                self.changed[index / BLOCK] = true;
             }
         }
     }
@@ -156,5 +226,36 @@ impl Space {
     /// As those of madvise(2).
     pub fn evict(&self) -> io::Result<()> {
         self.areas.iter().try_for_each(Memory::evict)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_what_was_written() {
+        let mut space = Space::new().unwrap();
+        let mut image = Image::default();
+        // Filled anew, or only where something was written, as is known, or not.
+        for (fill, looked_at) in [(1, true), (1, false), (2, true), (2, false), (3, false)] {
+            space.fill(fill);
+            space.read_image(&mut image);
+            assert!((0..SIZE).all(|index| image.byte(index) == fill));
+
+            space.put(near(2) - 1, &[7, 8]);
+            space.lend();
+            // As the kernel would.
+            space.areas[2].bytes_mut()[BLOCK] = 9;
+            if looked_at {
+                space.read_image(&mut image);
+                let expected = |index| match address(index) {
+                    place if place == near(2) - 1 => 7,
+                    place if place == FAR + BLOCK => 9,
+                    _ => fill,
+                };
+                assert!((0..SIZE).all(|index| image.byte(index) == expected(index)));
+            }
+        }
     }
 }

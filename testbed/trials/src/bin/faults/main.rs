@@ -23,7 +23,7 @@ use mptcp_trials::ktap::Ktap;
 use mptcp_trials::net::{self, Connection, Family, PATIENCE};
 use mptcp_trials::probe::{Probe, Write, writes};
 use mptcp_trials::records::{self, Recorder};
-use mptcp_trials::space::{self, Space};
+use mptcp_trials::space::{self, Image, Space};
 
 /// Lets each access to user memory fail, and looks at what comes of it
 #[derive(Parser)]
@@ -81,7 +81,7 @@ fn pages(output: &Path) -> Result<ExitCode> {
         let connection = Connection::with_subflows(family, SUBFLOWS.into())?;
         for socket in [&connection.client, &connection.server] {
             probe.put(&mut asker.space, probe.fill)?;
-            let ret = probe.ask(socket);
+            let ret = probe.ask(&mut asker.space, socket);
             ensure!(ret == -libc::EFAULT, "the answer is {ret}");
             faults += 1;
         }
@@ -163,7 +163,7 @@ const IGNORED: usize = 1;
 /// Lets one copy after the other fail, until none is left. Returns after how many writes each failed.
 fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> Result<Vec<usize>> {
     let mut failed = Vec::new();
-    let [mut before, mut after] = [(); 2].map(|()| vec![0; space::SIZE]);
+    let [mut before, mut after] = <[Image; 2]>::default();
     loop {
         let n = IGNORED + failed.len() + 1;
         let connection = Connection::with_subflows(family, SUBFLOWS.into())?;
@@ -175,11 +175,11 @@ fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> R
             planned = writes(probe, space, Some(SUBFLOWS.into()));
             space.read_image(&mut before);
             nth.write_at(n.to_string().as_bytes(), 0)?;
-            let ret = probe.ask(&connection.client);
+            let ret = probe.ask(space, &connection.client);
             injected = is_injected(nth);
             space.read_image(&mut after);
             for (index, changed) in changed.iter_mut().enumerate() {
-                *changed |= before[index] != after[index];
+                *changed |= before.byte(index) != after.byte(index);
             }
             let expected = if injected { -libc::EFAULT } else { 0 };
             ensure!(

@@ -58,13 +58,15 @@ pub fn generate(seed: u64, n: u64, bits: u32, roles: &[Role]) -> (usize, Probe) 
         request.optval &= u64::from(u32::MAX);
         request.optlen &= u64::from(u32::MAX);
     }
+    // It begins with what the request before ended, and not all memory has to be filled.
+    let fill = [seed as u8, !(seed as u8)];
     let probe = Probe {
         option: request.option,
         optval: request.optval as usize,
         optlen: request.optlen as usize,
         header: request.header,
         len: request.len,
-        fill: rng.0.u8(..),
+        fill: fill[(n % 2) as usize],
         evict: rng.once_in(16),
     };
     (actor, probe)
