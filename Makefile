@@ -18,7 +18,7 @@ test: ## build and run every test: KTAP, and last a line of counts
 test-debug: ## the kernel with every check that finds defects: a million requests, faults, churn, mainline's selftests
 	@testbed/test-debug.sh
 
-test-races: ## the kernel with the race detector, of which Rust code is a part, while subflows come and go
+test-races: ## the kernel with the race detector, of which Rust code is a part: 100,000 requests, churn
 	@testbed/test-races.sh
 
 test-mutants: ## put defects into the Rust code, one at a time; a test has to catch each (MUTANTS='NAME...' these only)

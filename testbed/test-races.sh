@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Looks for data races, by KCSAN, while subflows come and go.
+# Looks for data races, by KCSAN, while requests are made and while subflows come and go.
 set -euo pipefail
 export FLAVOUR=kcsan
 . "${0%/*}/lib.sh"
@@ -15,8 +15,11 @@ begin
 trials=$("$TESTBED/trials.sh")
 # An emulated processor makes few accesses in the time that one is watched: watch more than by default, and
 # most where nothing but requests is made.
-suite fuzz "$KIND" "$trials/fuzz run --seed 1 --count 50000 --output /tmp/1 &
-	$trials/fuzz run --seed 2 --count 50000 --output /tmp/2 && wait \$!" -a kcsan.skip_watch=300
+say "making 100,000 requests (about a minute)"
+check "fuzz-$KIND: the guest ends with exit status 0" "$TESTBED/vm.sh" -n fuzz -d 400 -a kcsan.skip_watch=300 \
+	"$trials/fuzz run --seed 1 --count 50000 --output /tmp/1 &
+	$trials/fuzz run --seed 2 --count 50000 --output /tmp/2 && wait \$!"
+quiet "fuzz-$KIND"
 suite churn "$KIND" "$trials/churn --changes 10000 --seconds 1200" -d 1500 -a kcsan.skip_watch=1000
 say "$(cat "$LOGS"/console-{fuzz,churn}-"$KIND.log" | grep -c 'BUG: KCSAN') races in all; those without a request for an option are mainline's own"
 summary
