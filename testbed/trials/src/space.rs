@@ -60,6 +60,7 @@ pub fn index(address: usize) -> Option<usize> {
 
 /// Memory is looked at block by block: most of it is as it was.
 pub const BLOCK: usize = 128;
+const _: () = assert!(SIZE.is_multiple_of(BLOCK) && BLOCK.is_multiple_of(WORD));
 /// And then word by word.
 pub const WORD: usize = size_of::<u64>();
 
