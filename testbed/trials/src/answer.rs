@@ -23,7 +23,7 @@ use linux_raw_sys::net::tcp_info;
 use crate::abi::{FullInfo, MptcpInfo, Snapshot};
 use crate::cast::Actor;
 use crate::probe::{Probe, What, Write, writes};
-use crate::space::{self, BLOCK, Image, Space, WORD};
+use crate::space::{self, Image, Space};
 
 /// How a field may differ between two kernels, if at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,17 +291,6 @@ impl Asker {
         }
     }
 
-    /// The indices of all bytes that may have been written, and some more.
-    fn candidates(&self) -> impl Iterator<Item = usize> {
-        let differs = |index, len| self.image.iter().any(|image| image.differs(index, len));
-        (0..space::SIZE)
-            .step_by(BLOCK)
-            .filter(move |block| differs(*block, BLOCK))
-            .flat_map(|block| (block..block + BLOCK).step_by(WORD))
-            .filter(move |word| differs(*word, WORD))
-            .flat_map(|word| word..word + WORD)
-    }
-
     fn show(&self, known: Option<&Snapshot>) -> String {
         let mut line = match self.ret {
             [a, b] if a == b => a.to_string(),
@@ -309,7 +298,7 @@ impl Asker {
         };
         let mut same: Option<(Token, usize)> = None;
         let mut next = None;
-        for index in self.candidates() {
+        for index in space::changed(&self.image) {
             let address = space::address(index);
             let Some(token) = self.token(index, address, known) else {
                 continue;

@@ -59,10 +59,10 @@ pub fn index(address: usize) -> Option<usize> {
 }
 
 /// Memory is looked at block by block: most of it is as it was.
-pub const BLOCK: usize = 128;
+const BLOCK: usize = 128;
 const _: () = assert!(SIZE.is_multiple_of(BLOCK) && BLOCK.is_multiple_of(WORD));
 /// And then word by word.
-pub const WORD: usize = size_of::<u64>();
+const WORD: usize = size_of::<u64>();
 
 /// Whether any byte of these words is another than `fill`.
 fn differs(bytes: &[u8], fill: u8) -> bool {
@@ -102,9 +102,20 @@ impl Image {
     }
 
     /// Whether the block or word at `index`, of so many bytes, has one that it was not filled with.
-    pub fn differs(&self, index: usize, len: usize) -> bool {
+    fn differs(&self, index: usize, len: usize) -> bool {
         self.changed[index / BLOCK] && differs(&self.bytes[index..][..len], self.fill)
     }
+}
+
+/// The indices of all bytes that any of the images was not filled with, and of some more.
+pub fn changed(images: &[Image]) -> impl Iterator<Item = usize> {
+    let differs = |index, len| images.iter().any(|image| image.differs(index, len));
+    (0..SIZE)
+        .step_by(BLOCK)
+        .filter(move |block| differs(*block, BLOCK))
+        .flat_map(|block| (block..block + BLOCK).step_by(WORD))
+        .filter(move |word| differs(*word, WORD))
+        .flat_map(|word| word..word + WORD)
 }
 
 /// All areas.
