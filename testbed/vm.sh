@@ -41,8 +41,9 @@ accel=$("$TESTBED/accel.sh")
 # Nobody changes the machine's files under the guest, so it may keep what it has read: to start a
 # program takes half as long again otherwise.
 root=trans=virtio,version=9p2000.L,access=any,msize=524288,cache=loose
-vng=(vng --run "$IMAGE" --force-9p --user root --cpus "$cpus" --memory 1G
-	--append root=/dev/root --append "rootflags=$root" --append panic=-1)
+# The firmware's table of processors has one for each socket.
+vng=(vng --run "$IMAGE" --force-9p --user root --cpus "$cpus,sockets=$cpus" --memory 1G
+	--append root=/dev/root --append "rootflags=$root" --append panic=-1 --append udev.children_max=1)
 # On a busy machine, an emulated timer is not as punctual as the kernel checks at boot. The time stamp
 # counter is the machine's own: to measure it by such a timer can fail, and to go by the timer is slow.
 [[ $accel == kvm ]] ||
@@ -52,7 +53,7 @@ vng+=("${args[@]}")
 if [[ $# == 0 ]]; then
 	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without one, give a command: make vm CMD='...'"
 	say "booting the $KIND test kernel under $accel; leave with exit"
-	exec "${vng[@]}"
+	exec "${vng[@]}" --qemu-opts=-no-reboot --shell "$TESTBED/guest/shell.sh"
 fi
 
 console=$LOGS/console-$name-$KIND.log
@@ -63,11 +64,12 @@ job=$(mktemp -p "$OUT" job.XXXXXX)
 trap 'rm -f "$job"' EXIT
 cat >"$job" <<-END
 	cd $TOP
+	[[ \$(nproc) == $cpus ]] || { echo "testbed: there are not $cpus processors" >/dev/kmsg; exec "$TESTBED/guest/off.sh"; }
 	echo "testbed: running $name" >/dev/kmsg
 	$leaks bash -c ${command@Q} 2>&1
 	status=\$?
 	echo "testbed: exit status \$status" >/dev/kmsg
-	exit \$status
+	exec "$TESTBED/guest/off.sh"
 END
 
 say "booting the $KIND test kernel under $accel (console: ${console#"$TOP"/})"
