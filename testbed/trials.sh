@@ -12,7 +12,7 @@ build() {
 		>"$log" 2>&1 || die "trials do not build: $(grep -m 1 '^error' "$log" || tail -n 1 "$log"); full log: $log"
 }
 
-[[ -d $folder ]] || say "building the programs of trials/ (about two minutes)"
+[[ -e $folder/release/32-bit ]] || say "building the programs of trials/ (once, two to six minutes)"
 build "$@"
 # There is no package of a 32-bit standard library: it is built as well. What
 # prints backtraces is left out, which is most of it.
