@@ -64,11 +64,13 @@ job=$(mktemp -p "$OUT" job.XXXXXX)
 trap 'rm -f "$job"' EXIT
 cat >"$job" <<-END
 	cd $TOP
-	[[ \$(nproc) == $cpus ]] || { echo "testbed: there are not $cpus processors" >/dev/kmsg; exec "$TESTBED/guest/off.sh"; }
-	echo "testbed: running $name" >/dev/kmsg
-	$leaks bash -c ${command@Q} 2>&1
-	status=\$?
-	echo "testbed: exit status \$status" >/dev/kmsg
+	if [[ \$(nproc) == $cpus ]]; then
+		echo "testbed: running $name" >/dev/kmsg
+		$leaks bash -c ${command@Q} 2>&1
+		echo "testbed: exit status \$?" >/dev/kmsg
+	else
+		echo "testbed: there are not $cpus processors" >/dev/kmsg
+	fi
 	exec "$TESTBED/guest/off.sh"
 END
 
