@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Sourced by who tests what has no KTAP of its own.
+set -euo pipefail
 
 # check NAME COMMAND...: one test, by its exit status.
 checks=()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
 # Sourced by every script here: the variables, where things are, how to speak.
+set -euo pipefail
 [[ ${V:-0} != 1 ]] || { PS4='+ ${BASH_SOURCE##*/}: '; set -x; }
 
 say() { printf '%s\n' "$*" >&2; }

@@ -6,6 +6,7 @@
 # which patch brings one:
 #   Adds: FILE
 #   Adds: FILE before LINE	(as far as this line; a later patch adds the whole)
+set -euo pipefail
 patches=("$PATCHES"/[0-9]*.patch)
 
 version=$(sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$PRISTINE/Makefile" | paste -sd .)

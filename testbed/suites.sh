@@ -2,6 +2,7 @@
 # shellcheck shell=bash disable=SC2153
 # Sourced by who runs the tests: each suite leaves a file of KTAP in the folder
 # of results, and a last one is for the checks.
+set -euo pipefail
 . "$TESTBED/check.sh"
 
 results=$OUT/results-$KIND

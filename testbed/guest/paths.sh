@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Sourced in the guest: two hosts, client and server, with two paths of different
 # delay between them. An MPTCP connection of the client's to 10.0.0.2 uses both.
+set -euo pipefail
 
 # delay of each path, one way
 delays=(5ms 30ms)
