@@ -45,6 +45,9 @@ series: ## write the series to out/series/, as one sends it, signed off by you
 series-check: ## look at the series as a maintainer's robots do, and build after each patch
 	@testbed/series-check.sh
 
+code-check: ## of make test, all that boots no kernel: sources, crates, documentation, compiled code, series-check
+	@testbed/code-check.sh
+
 htmldocs: ## build the pages of the series; fails if there is a warning about them
 	@testbed/docs.sh html
 
@@ -72,4 +75,4 @@ help: ## this list
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR where downloads and compiled objects are kept between clones
 
-.PHONY: all run test test-debug test-races test-mutants vm menuconfig bench profile compare series series-check htmldocs rustdoc clean help
+.PHONY: all run test test-debug test-races test-mutants vm menuconfig bench profile compare series series-check code-check htmldocs rustdoc clean help

@@ -19,6 +19,7 @@ built() {
 
 [[ ${1:-} == html || ${1:-} == rust ]] || die "say html or rust"
 "$TESTBED/build.sh" config
+lock
 
 case $1 in
 html)

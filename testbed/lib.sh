@@ -100,6 +100,7 @@ lock() {
 	exec {lock}>"$OUT/lock"
 	flock -n "$lock" || { say "waiting for another make that is at work in $OUT"; flock "$lock"; }
 }
+unlock() { exec {lock}>&-; }
 
 # need_space GB: better said before a long step than by its failure.
 need_space() {

@@ -21,7 +21,7 @@ for impl in rust c; do
 	rm -rf "$OUT/series-$impl"
 	seed "$OUT/series-$impl" "$OUT/$impl" "$tree"
 done
-exec {lock}>&-
+unlock
 
 # Who runs the tests need not be one who signs something off.
 git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 ||

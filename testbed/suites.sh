@@ -63,25 +63,25 @@ no_warning() {
 	! grep -ni 'warning' "$@"
 }
 
-# start SCRIPT: begins one that leaves KTAP of its own, beside what follows.
+# start NAME COMMAND: begins what leaves KTAP of its own, beside what follows.
 start() {
-	say "beside what follows, $1.sh is at work (log: ${LOGS#"$TOP"/}/$1.log)"
+	say "beside what follows, $1 is at work (log: ${LOGS#"$TOP"/}/$1.log)"
 	# A group of its own, so that it can be ended as a whole.
 	set -m
-	"$TESTBED/$1.sh" >"$LOGS/$1.log" 2>&1 </dev/null &
+	"$2" >"$LOGS/$1.log" 2>&1 </dev/null &
 	started=$!
 	set +m
 	trap 'kill -- -$started 2>/dev/null || :' EXIT
 }
 
-# finish SCRIPT: waits for it.
+# finish NAME: waits for it.
 finish() {
 	local status
-	say "waiting for $1.sh"
+	say "waiting for $1"
 	wait "$started" && status=0 || status=$?
 	trap - EXIT
 	cat "$LOGS/$1.log"
-	check "$1.sh ends with exit status 0" test "$status" == 0
+	check "$1 ends with exit status 0" test "$status" == 0
 }
 
 # kunit KIND: our tests that run in the kernel itself.

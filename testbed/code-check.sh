@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Tests all that needs no booted kernel: sources, crates, documentation, compiled
+# code, and the series.
+set -euo pipefail
+. "${0%/*}/lib.sh"
+. "$TESTBED/suites.sh"
+
+no_panic_path() {
+	local undefined
+	undefined=$(llvm-nm -u "$1") || return 1
+	! grep 'panic' <<<"$undefined"
+}
+
+# beside FOLDER SOURCE MAKE-ARGUMENT...: a build that starts from the kernel's own objects.
+beside() {
+	local objects=$OUT/$1
+	lock
+	seed "$objects" "$OBJ"
+	cmp -s "$OBJ/.config" "$objects/.config" || cp "$OBJ/.config" "$objects"
+	unlock
+	SRC=$2 OBJ=$objects kmake -s -j"$(nproc)" "${@:3}"
+}
+
+# With its option off, the series leaves the compiled code as the base has it.
+same_code() {
+	local object
+	beside pristine "$PRISTINE" rust/ net/mptcp/ || return 1
+	(cd "$OUT/pristine" && find rust net/mptcp -name '*.o') | while read -r object; do
+		diff <(disassembled "$OUT/pristine/$object") <(disassembled "$OBJ/$object") >"$LOGS/same_code.diff" ||
+			{ echo "$object differs:"; head -n 20 "$LOGS/same_code.diff"; return 1; }
+	done
+}
+
+disassembled() {
+	(cd "${1%/*}" && llvm-objdump -dr "${1##*/}")
+}
+
+# cargo_tests NAME FOLDER [OPTION...]
+cargo_tests() {
+	local name=$1 log=$LOGS/$1-test.log status=0
+	local crate=(--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/$name" --locked "${@:3}")
+	check "$name: cargo fmt" cargo fmt "${crate[@]:0:2}" --check
+	check "$name: cargo clippy" cargo clippy "${crate[@]}" --all-targets -- -D warnings
+	# The runner lets the test programs, and nothing else, print JSON.
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='env RUSTC_BOOTSTRAP=1' \
+		cargo test "${crate[@]}" --no-fail-fast --lib --bins --tests -- -Z unstable-options --format json \
+		>"$log" 2>&1 || status=$?
+	jq -rRn '[inputs | fromjson? | select(.type == "test" and .event != "started")]
+		| "KTAP version 1", "1..\(length)", (to_entries[]
+			| (.value.stdout // empty | split("\n")[] | "# " + .),
+			(if .value.event == "failed" then "not " else "" end) + "ok \(.key + 1) \(.value.name)"
+			+ (if .value.event == "ignored" then " # SKIP" else "" end))' \
+		<"$log" | tee "$results/$name.tap"
+	check "$name: cargo test" test "$status" == 0
+	check "$name: cargo test --doc" cargo test "${crate[@]}" --doc
+}
+
+kinds=("$KIND")
+[[ $KIND != rust ]] || kinds+=(c)
+for kind in "${kinds[@]}"; do
+	with "$kind" "$TESTBED/build.sh"
+done
+mkdir -p "$results"
+
+say "checking the sources"
+check "shellcheck" shellcheck "$TESTBED"/*.sh "$TESTBED"/guest/*.sh "$TOP/.ci/run"
+check "kernel: rustfmtcheck" kmake rustfmtcheck
+cargo_tests crate "$TOP/tools/net/mptcp-subflows"
+cargo_tests trials "$TESTBED/trials" --features bench
+
+say "building the documentation (about three minutes)"
+check "documentation: no warning about the pages" "$TESTBED/docs.sh" html
+check "documentation: no warning about the Rust code" "$TESTBED/docs.sh" rust
+
+if [[ $KIND == rust ]]; then
+	check "subflow_info.o: no panic path" no_panic_path "$OBJ/net/mptcp/subflow_info.o"
+	say "building with clippy (about two minutes)"
+	check "kernel: clippy" beside clippy "$SRC" CLIPPY=1 rust/ net/mptcp/
+	# The user's own tree may not be clean, and the kernel builds beside a clean one only.
+	if [[ ! $KERNEL ]]; then
+		say "building the base without the series (about two minutes)"
+		OBJ=$OUT/c check "kernel: the same code as the base's with the option off" same_code
+	fi
+	"$TESTBED/series-check.sh" && status=0 || status=$?
+	check "series-check.sh ends with exit status 0" test "$status" == 0
+fi
+
+report "$results/code.tap"
+"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results"/{crate,trials,code}.tap
