@@ -31,5 +31,5 @@ if [[ ! -x $BINDGEN/bin/bindgen ]]; then
 fi
 
 source=$TESTBED/trials/src/bin/tsc.rs
-[[ $TSC -nt $source ]] || rustc -O --edition 2024 "$source" -o "$TSC" >"$log" 2>&1 ||
+[[ $TSC -nt $source ]] || rustc -O "$source" -o "$TSC" >"$log" 2>&1 ||
 	die "rustc cannot build tsc: $(grep -m 1 '^error' "$log" || tail -n 1 "$log"); full log: $log"
