@@ -12,11 +12,14 @@ all: ## build the test kernel and say where its image is (make LLVM=1 does the s
 run: ## build, boot, and watch the subflows of one MPTCP connection over two paths
 	@testbed/run.sh
 
-test: ## build and run every test: KTAP, and last a line of counts
+test: ## build and run the tests of the plain kernels, in Rust and in C: KTAP, and last a line of counts
 	@testbed/test.sh
 
 test-debug: ## the kernel with every check that finds defects: a million requests, faults, churn, mainline's selftests
 	@testbed/test-debug.sh
+
+test-ipv4: ## the kernel without IPv6: KUnit, and what of the selftest needs none
+	@testbed/test-ipv4.sh
 
 test-races: ## the kernel with the race detector, of which Rust code is a part: 100,000 requests, churn
 	@testbed/test-races.sh
@@ -75,4 +78,4 @@ help: ## this list
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR where downloads and compiled objects are kept between clones
 
-.PHONY: all run test test-debug test-races test-mutants vm menuconfig bench profile compare series series-check code-check htmldocs rustdoc clean help
+.PHONY: all run test test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare series series-check code-check htmldocs rustdoc clean help

@@ -1,17 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs every test. Each suite leaves a file of KTAP; the last line counts them all.
+# Runs every test that the plain kernels do. Each suite leaves a file of KTAP; the last line
+# counts them all.
 set -euo pipefail
 . "${0%/*}/lib.sh"
 . "$TESTBED/suites.sh"
 
 begin
-# The other test kernels, before the machine is busy.
+# The other test kernel, before the machine is busy.
 if [[ $KIND == rust ]]; then
-	for kind in c ipv4-rust; do
-		with $kind "$TESTBED/build.sh"
-		check "kernel: no warning from the $kind build" no_warning "$LOGS/build-$kind.log"
-	done
+	with c "$TESTBED/build.sh"
+	check "kernel: no warning from the c build" no_warning "$LOGS/build-c.log"
 fi
 
 start code-check "$TESTBED/code-check.sh"
@@ -28,9 +27,6 @@ suite mptcp_subflow_info_32 "$KIND" "$in_guest $kselftest-32/mptcp_subflow_info"
 suite example "$KIND" "$TESTBED/guest/example.sh $OUT/example"
 if [[ $KIND == rust ]]; then
 	kunit rust
-	# Those variants of the selftest's that need no IPv6.
-	ipv4=(ipv4 ipv4_any ipv4_{1,2,3} tcpinfo{,_1} addrs_1 subflow_addrs full_info)
-	suite mptcp_subflow_info ipv4-rust "$in_guest ./mptcp_subflow_info${ipv4[*]/#/ -v }"
 	# The C implementation is the oracle of the selftest.
 	suite mptcp_subflow_info c "$in_guest ./mptcp_subflow_info"
 	suite example c "$TESTBED/guest/example.sh $OUT/example"
