@@ -63,6 +63,13 @@ no_warning() {
 	! grep -ni 'warning' "$@"
 }
 
+# script NAME: runs one that leaves KTAP of its own.
+script() {
+	local status
+	"$TESTBED/$1" && status=0 || status=$?
+	check "$1 ends with exit status 0" test "$status" == 0
+}
+
 # start NAME COMMAND: begins what leaves KTAP of its own, beside what follows.
 start() {
 	say "beside what follows, $1 is at work (log: ${LOGS#"$TOP"/}/$1.log)"
@@ -107,6 +114,11 @@ selftests() {
 	# and what they do meanwhile must be done before the last of a connection's data is sent.
 	sed -i 's/^timeout_poll=[0-9]*$/timeout_poll=300/; s/ -w 20 / -w 600 /
 		s/local timeout=20$/local timeout=300/; s/"-r 50"$/"-r 15"/; s/^\(NR_CLIENTS\|NR_SERVERS\)=100$/\1=20/' "$kselftest"/net/mptcp/*.sh
+}
+
+check_selftests() {
+	say "building the selftests"
+	check "selftests: build without a warning" selftests
 }
 
 # Writes the results of the checks, and shows all that there are.

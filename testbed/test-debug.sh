@@ -14,19 +14,16 @@ in_guest="cd $kselftest/net/mptcp &&"
 # About half of it all. Mainline's scripts mostly start one program after the other: a second
 # processor would take more from what runs beside this than it gives.
 second_half() {
-	local status
 	checks=()
 	boots=0
-	"$TESTBED/compare.sh" && status=0 || status=$?
-	check "compare.sh ends with exit status 0" test "$status" == 0
+	script compare.sh
 	suite mptcp_join "$KIND" "$in_guest ./mptcp_join.sh ${joins[*]@Q}" -c 1 -d 1500
 	report "$results/second_half.tap" "$reports reports in $boots kernel logs"
 }
 
 begin
 trials=$("$TESTBED/trials.sh")
-say "building the selftests"
-check "selftests: build without a warning" selftests
+check_selftests
 start second_half second_half
 kunit "$KIND"
 suite faults-injected "$KIND" "$trials/faults inject" -l -d 1000

@@ -10,8 +10,7 @@ export FLAVOUR=ipv4
 variants=(ipv4 ipv4_any ipv4_{1,2,3} tcpinfo{,_1} addrs_1 subflow_addrs full_info)
 
 begin
-say "building the selftests"
-check "selftests: build without a warning" selftests
+check_selftests
 kunit "$KIND"
 suite mptcp_subflow_info "$KIND" "cd $kselftest/net/mptcp && ./mptcp_subflow_info${variants[*]/#/ -v }"
 summary

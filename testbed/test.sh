@@ -15,8 +15,7 @@ fi
 
 start code-check "$TESTBED/code-check.sh"
 lock
-say "building the selftests"
-check "selftests: build without a warning" selftests
+check_selftests
 check "documentation: the example compiles, with gcc and clang" "$TESTBED/example.sh"
 unlock
 
@@ -30,8 +29,7 @@ if [[ $KIND == rust ]]; then
 	# The C implementation is the oracle of the selftest.
 	suite mptcp_subflow_info c "$in_guest ./mptcp_subflow_info"
 	suite example c "$TESTBED/guest/example.sh $OUT/example"
-	"$TESTBED/compare.sh" && status=0 || status=$?
-	check "compare.sh ends with exit status 0" test "$status" == 0
+	script compare.sh
 fi
 finish code-check
 summary
