@@ -56,11 +56,7 @@ cargo_tests() {
 	check "$name: cargo test --doc" cargo test "${crate[@]}" --doc
 }
 
-kinds=("$KIND")
-[[ $KIND != rust ]] || kinds+=(c)
-for kind in "${kinds[@]}"; do
-	with "$kind" "$TESTBED/build.sh"
-done
+"$TESTBED/build.sh"
 mkdir -p "$results"
 
 say "checking the sources"
@@ -80,6 +76,7 @@ if [[ $KIND == rust ]]; then
 	# The user's own tree may not be clean, and the kernel builds beside a clean one only.
 	if [[ ! $KERNEL ]]; then
 		say "building the base without the series (about two minutes)"
+		with c "$TESTBED/build.sh"
 		OBJ=$OUT/c check "kernel: the same code as the base's with the option off" same_code
 	fi
 	script series-check.sh
