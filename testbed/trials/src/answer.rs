@@ -207,7 +207,7 @@ impl Asker {
     ///
     /// # Errors
     ///
-    /// As those of [`Probe::put()`].
+    /// As those of [`Probe::put()`] and [`Probe::ask()`].
     pub fn ask(&mut self, probe: Probe, actor: &mut Actor) -> io::Result<String> {
         let subflows = actor.known.as_ref().map(|known| known.tcp_info.len());
         for write in mem::take(&mut self.writes) {
@@ -217,7 +217,7 @@ impl Asker {
         for run in 0..2 {
             probe.put(&mut self.space, self.fill[run])?;
             self.writes = writes(&probe, &self.space, subflows);
-            self.ret[run] = probe.ask(&mut self.space, &actor.socket);
+            self.ret[run] = probe.ask(&mut self.space, &actor.socket)?;
             self.space.read_image(&mut self.image[run]);
         }
         self.probe = probe;

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use bytemuck::{cast, pod_read_unaligned};
 
 use crate::abi::{self, FullInfo, SubflowData};
-use crate::space::Space;
+use crate::space::{self, Space};
 
 /// A request, as bytes in user memory and pointers to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,12 +47,26 @@ impl Probe {
     }
 
     /// Asks.
-    pub fn ask(&self, space: &mut Space, socket: impl AsFd) -> i32 {
+    ///
+    /// # Errors
+    ///
+    /// A pointer, as it is in `space` now, is to where the program itself may have memory.
+    pub fn ask(&self, space: &mut Space, socket: impl AsFd) -> io::Result<i32> {
         let (optval, optlen) = (self.optval, self.optlen);
+        // Of an array, the first element is enough: the next ones are close.
+        let first = planned(self, space, Some(1)).unwrap_or_default();
+        let arrays = first.iter().filter(|write| write.len > 0);
+        let mut pointers = arrays.map(|write| write.address).chain([optval, optlen]);
+        if let Some(pointer) = pointers.find(|pointer| space::is_program(*pointer)) {
+            return Err(io::Error::other(format!(
+                "the program itself may have memory at {pointer:#x}: {self}"
+            )));
+        }
+
         space.lend();
-        // SAFETY: Every pointer of a probe is to the pages of a `Space`, to which nothing has a
-        // reference but this function, or to where no process has memory.
-        unsafe { abi::getsockopt(socket, abi::SOL_MPTCP, self.option, optval, optlen) }
+        // SAFETY: The kernel writes to no page but those of `space`, to which nothing has a reference
+        // but this function: other pointers are to where no program has memory, as was seen above.
+        Ok(unsafe { abi::getsockopt(socket, abi::SOL_MPTCP, self.option, optval, optlen) })
     }
 
     /// The option's name, or number.

@@ -4,6 +4,7 @@
 //! which there is nothing.
 
 use std::io;
+use std::ops::Range;
 
 use crate::memory::{Memory, PAGE, Page};
 
@@ -27,6 +28,21 @@ const AREAS: [(usize, &[Page]); 3] = [
     (near(3), &[Page::Open, Page::ReadOnly, Page::Open]),
     (FAR, &[Page::Open; 2]),
 ];
+
+/// Where Linux puts programs, their heaps, mappings and stacks: of 32 bits and of 64, each from below
+/// and from above. In the last page of all is nothing.
+const PROGRAMS: [Range<u64>; 4] = [
+    0x5000_0000..0x6000_0000,
+    0xe000_0000..0xffff_e000,
+    0x5000_0000_0000..0x6000_0000_0000,
+    0x7000_0000_0000..0x7fff_ffff_e000,
+];
+
+/// Whether it may be in memory of a program's own, where no request should point.
+pub fn is_program(address: usize) -> bool {
+    let address = address as u64;
+    PROGRAMS.iter().any(|program| program.contains(&address))
+}
 
 /// Size of an image: a copy of all areas, one behind the other.
 pub const SIZE: usize = (2 + 3 + 2) * PAGE;

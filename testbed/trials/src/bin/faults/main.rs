@@ -81,7 +81,7 @@ fn pages(output: &Path) -> Result<ExitCode> {
         let connection = Connection::with_subflows(family, SUBFLOWS.into())?;
         for socket in [&connection.client, &connection.server] {
             probe.put(&mut asker.space, probe.fill)?;
-            let ret = probe.ask(&mut asker.space, socket);
+            let ret = probe.ask(&mut asker.space, socket)?;
             ensure!(ret == -libc::EFAULT, "the answer is {ret}");
             faults += 1;
         }
@@ -175,7 +175,7 @@ fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> R
             planned = writes(probe, space, Some(SUBFLOWS.into()));
             space.read_image(&mut before);
             nth.write_at(n.to_string().as_bytes(), 0)?;
-            let ret = probe.ask(space, &connection.client);
+            let ret = probe.ask(space, &connection.client)?;
             injected = is_injected(nth);
             space.read_image(&mut after);
             for (index, changed) in changed.iter_mut().enumerate() {

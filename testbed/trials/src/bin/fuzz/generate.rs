@@ -2,6 +2,8 @@
 
 //! From a seed and a number, always the same request.
 
+use std::mem::offset_of;
+
 use bytemuck::bytes_of;
 use fastrand::Rng;
 use mptcp_trials::abi::{
@@ -13,6 +15,9 @@ use mptcp_trials::probe::Probe;
 use mptcp_trials::space::{self, near};
 
 const PAGE: u64 = mptcp_trials::memory::PAGE as u64;
+/// Where the pointers begin in a header that has any.
+const POINTERS: usize = offset_of!(FullInfo, subflow_info);
+const _: () = assert!(POINTERS >= size_of::<SubflowData>());
 /// Where a page follows that is as good as the one before.
 const MIDDLES: [u64; 2] = [near(1) as u64, space::FAR as u64 + PAGE];
 /// Pointers to no memory: those of the kernel and of nobody, and such as wrap around.
@@ -58,6 +63,7 @@ pub fn generate(seed: u64, n: u64, bits: u32, roles: &[Role]) -> (usize, Probe) 
         request.optval &= u64::from(u32::MAX);
         request.optlen &= u64::from(u32::MAX);
     }
+    request.keep_pointers();
     // It begins with what the request before ended, and not all memory has to be filled.
     let fill = [seed as u8, !(seed as u8)];
     let probe = Probe {
@@ -78,6 +84,22 @@ struct Request {
     optlen: u64,
     header: Vec<u8>,
     len: i32,
+}
+
+impl Request {
+    /// Where optlen is in a pointer of the header, it holds a part of that. With other bytes, it could
+    /// be one to anything, even to what this program itself has in memory.
+    fn keep_pointers(&mut self) {
+        let mut len = self.len.to_ne_bytes();
+        for (n, byte) in (0..).zip(&mut len) {
+            let offset = self.optlen.wrapping_add(n).wrapping_sub(self.optval);
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+            if offset >= POINTERS {
+                *byte = self.header.get(offset).copied().unwrap_or(*byte);
+            }
+        }
+        self.len = i32::from_ne_bytes(len);
+    }
 }
 
 /// Numbers that do not depend on the size of a pointer.
@@ -325,10 +347,23 @@ mod tests {
         any("optlen in the header", &|_, probe| {
             probe.optlen.wrapping_sub(probe.optval) < probe.header.len()
         });
+        any("optlen in a pointer", &|_, probe| {
+            (POINTERS..probe.header.len()).contains(&probe.optlen.wrapping_sub(probe.optval))
+        });
         any("optlen that is not aligned", &|_, probe| {
             probe.optlen % 4 != 0
         });
         any("absent pages", &|_, probe| probe.evict);
+    }
+
+    #[test]
+    fn optlen_is_no_part_of_a_pointer() {
+        for (_, probe) in [32, 64].into_iter().flat_map(all) {
+            for (offset, byte) in probe.header.iter().enumerate().skip(POINTERS) {
+                let address = probe.optval.wrapping_add(offset);
+                assert_eq!(probe.byte(address), Some(*byte), "{probe}");
+            }
+        }
     }
 
     #[test]
@@ -337,6 +372,8 @@ mod tests {
             let expected = Probe {
                 optval: wide.optval & u32::MAX as usize,
                 optlen: wide.optlen & u32::MAX as usize,
+                // Where the two meet is another place.
+                len: narrow.len,
                 ..wide
             };
             assert_eq!(narrow, expected);
