@@ -216,7 +216,10 @@ impl Asker {
         self.fill = [probe.fill, !probe.fill];
         for run in 0..2 {
             probe.put(&mut self.space, self.fill[run])?;
-            self.writes = writes(&probe, &self.space, subflows);
+            if run == 0 {
+                // The same in both: what the kernel reads is the request's own.
+                self.writes = writes(&probe, &self.space, subflows);
+            }
             self.ret[run] = probe.ask(&mut self.space, &actor.socket)?;
             self.space.read_image(&mut self.image[run]);
         }
