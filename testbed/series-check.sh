@@ -12,6 +12,9 @@ excused=(
 	FILE_PATH_CHANGES
 )
 
+# What a kernel is not built from.
+not_built=(':!Documentation' ':!MAINTAINERS' ':!tools/testing')
+
 tree=$OUT/series-src
 for impl in rust c; do
 	with "$impl" "$TESTBED/build.sh"
@@ -160,6 +163,7 @@ done
 git update-index -q --refresh
 # Backwards: all but a few of the last patch's objects are those of the test kernels.
 for ((i = ${#patches[@]}; i > 0; i--)); do
+	! git diff --quiet "${commits[i - 1]}"{^,} -- . "${not_built[@]}" || continue
 	git checkout -q "${commits[i - 1]}"
 	check "$(printf %04d $i): builds with CONFIG_MPTCP_RUST, and without" build_both
 done
