@@ -5,6 +5,7 @@
 set -euo pipefail
 . "${0%/*}/lib.sh"
 
+[[ " ${BUILT_KINDS:-} " != *" $KIND "* ]] || exit 0
 lock
 
 "$TESTBED/install.sh"

@@ -11,9 +11,16 @@ reports=0
 # What a kernel says of a defect.
 complaint='Call Trace:|Kernel panic|Oops|WARNING: |BUG: |UBSAN: |INFO: |kmemleak: [0-9]+ new'
 
+# build_once KIND: builds a kernel, which from then on is the one that is tested: no script that
+# is called looks for changes.
+build_once() {
+	with "$1" "$TESTBED/build.sh"
+	export BUILT_KINDS="${BUILT_KINDS:-} $1"
+}
+
 # The kernel, and an empty folder for what its tests say.
 begin() {
-	"$TESTBED/build.sh"
+	build_once "$KIND"
 	# Not before: where the base is unpacked, all else goes.
 	rm -rf "$results"
 	mkdir "$results"

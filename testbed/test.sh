@@ -9,7 +9,7 @@ set -euo pipefail
 begin
 # The other test kernel, before the machine is busy.
 if [[ $KIND == rust ]]; then
-	with c "$TESTBED/build.sh"
+	build_once c
 	check "kernel: no warning from the c build" no_warning "$LOGS/build-c.log"
 fi
 
