@@ -11,7 +11,7 @@ joins=('multiple subflows' 'signal addresses' 'remove single subflow' 'remove su
 	'single subflow IPv6' 'remove subflow and signal IPv6' 'signal address IPv4-mapped')
 in_guest="cd $kselftest/net/mptcp &&"
 
-# About half of it all. Mainline's scripts mostly start one program after the other: a second
+# About half of what is left. Mainline's scripts mostly start one program after the other: a second
 # processor would take more from what runs beside this than it gives.
 second_half() {
 	checks=()
@@ -24,10 +24,11 @@ second_half() {
 begin
 trials=$("$TESTBED/trials.sh")
 check_selftests
-start second_half second_half
 kunit "$KIND"
 suite faults-injected "$KIND" "$trials/faults inject" -l -d 1000
+# Alone: beside another guest, its two processors wait for each other most of the time.
 suite churn "$KIND" "$trials/churn --changes 10000 --seconds 1200" -l -d 1500
+start second_half second_half
 suite mptcp_subflow_info "$KIND" "$in_guest ./mptcp_subflow_info" -d 1000
 suite mptcp_sockopt "$KIND" "$in_guest ./mptcp_sockopt.sh" -c 1 -d 1000
 suite diag "$KIND" "$in_guest ./diag.sh" -c 1 -d 1000
