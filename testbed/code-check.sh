@@ -39,7 +39,7 @@ disassembled() {
 # cargo_tests NAME FOLDER [OPTION...]
 cargo_tests() {
 	local name=$1 log=$LOGS/$1-test.log status=0
-	local crate=(--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/$name" --locked "${@:3}")
+	local crate=(--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/tests" --locked "${@:3}")
 	check "$name: cargo fmt" cargo fmt "${crate[@]:0:2}" --check
 	check "$name: cargo clippy" cargo clippy "${crate[@]}" --all-targets -- -D warnings
 	# The runner lets the test programs, and nothing else, print JSON.

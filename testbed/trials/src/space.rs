@@ -257,12 +257,17 @@ impl Space {
     }
 }
 
+/// For a test that has the areas: no other may have them meanwhile.
+#[cfg(test)]
+pub static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn nothing_is_left_of_what_was_written() {
+        let _alone = ALONE.lock();
         let mut space = Space::new().unwrap();
         let mut image = Image::default();
         // Filled anew, or only where something was written, as is known, or not.
