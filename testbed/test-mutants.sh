@@ -42,19 +42,19 @@ same() {
 	cmp -s "$work/c/$1" "$work/answers/$1"
 }
 
-# The first test that failed, of those that a log has.
+# The first test that failed, if any, of those that a log has.
 failed() {
-	sed -n '/^ *not ok/{s/^ *not ok [0-9]* //; s/\r$//; p; q}' "$1" | grep . || echo 'the guest does not end, or complains'
+	sed -n '/^ *not ok/{s/^ *not ok [0-9]* //; s/\r$//; p; q}' "$1" | grep .
 }
 
 # Says which test, the first of them, catches what is in the tree now.
 caught_by() {
-	local console=$LOGS/console-mutant-rust.log
+	local test
 	built rust || die "the kernel does not build: $(grep -m 1 '^error\|\*\*\*' "$LOGS/mutant-rust.log"); full log: $LOGS/mutant-rust.log"
 	# It ends with the first failure: what follows may wait long for an answer that is right.
 	boot rust "set -o pipefail; cd $kselftest/net/mptcp && ./mptcp_subflow_info | sed -u '/^not ok/q'" "${kunit[@]}" ||
-		{ echo "caught by the selftest: $(failed "$LOGS/mutant.tap")"; return; }
-	! grep -q '^ *not ok' "$console" || { echo "caught by KUnit: $(failed "$console")"; return; }
+		{ echo "caught by the selftest: $(failed "$LOGS/mutant.tap" || echo 'the guest does not end, or complains')"; return; }
+	! test=$(failed "$LOGS/console-mutant-rust.log") || { echo "caught by KUnit: $test"; return; }
 	answers || { echo 'caught by a program of trials/, or what the kernel said of it'; return; }
 	fuzz >/dev/null || { echo 'caught by random requests'; return; }
 	faults >/dev/null || { echo 'caught by pages that cannot be accessed'; return; }
