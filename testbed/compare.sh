@@ -22,7 +22,7 @@ same_lines() {
 trials=$("$TESTBED/trials.sh")
 rm -rf "$answers"
 for kernel in c "$KIND"; do
-	build_once "$kernel"
+	with "$kernel" "$TESTBED/build.sh"
 	mkdir -p "$answers/$kernel"
 	say "asking the $kernel kernel $requests times, and in every state (about $((2 + requests / 100000)) minutes)"
 	check "$kernel: answers" with "$kernel" "$TESTBED/vm.sh" -n answers -d $((600 + requests / 100)) -w "$answers/$kernel" \
