@@ -13,7 +13,7 @@ excused=(
 )
 
 # What a kernel is not built from.
-not_built=(':!Documentation' ':!MAINTAINERS' ':!tools/testing')
+not_built=(':!*.rst' ':!MAINTAINERS' ':!tools/testing')
 
 tree=$OUT/series-src
 for impl in rust c; do
