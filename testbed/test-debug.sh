@@ -26,7 +26,7 @@ trials=$("$TESTBED/trials.sh")
 check_selftests
 kunit "$KIND"
 suite faults-injected "$KIND" "$trials/faults inject" -l -d 1000
-# Alone: beside another guest, its two processors wait for each other most of the time.
+# Alone: beside another guest with two processors, it takes three times as long.
 suite churn "$KIND" "$trials/churn --changes 10000 --seconds 1200" -l -d 1500
 start second_half second_half
 suite mptcp_subflow_info "$KIND" "$in_guest ./mptcp_subflow_info" -d 1000
