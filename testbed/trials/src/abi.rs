@@ -18,6 +18,11 @@ pub const MPTCP_SUBFLOW_ADDRS: c_int = 3;
 /// [`FullInfo`], which points to an array of `struct mptcp_subflow_info` and one of `struct tcp_info`.
 pub const MPTCP_FULL_INFO: c_int = 4;
 
+/// `tcpi_state` of a subflow that is established, as in `include/net/tcp_states.h`.
+pub const TCP_ESTABLISHED: u8 = 1;
+/// `tcpi_state` of a closed one.
+pub const TCP_CLOSE: u8 = 7;
+
 /// Size of `struct tcp_info`.
 pub const TCP_INFO_SIZE: usize = 280;
 /// Size of `struct mptcp_info`.
@@ -187,10 +192,9 @@ impl Snapshot {
         })
     }
 
-    /// How many subflows are established.
-    pub fn established(&self) -> usize {
-        const TCP_ESTABLISHED: u8 = 1;
+    /// How many subflows are in `state`.
+    pub fn in_state(&self, state: u8) -> usize {
         let states = self.tcp_info.iter().map(|info| info[0]);
-        states.filter(|state| *state == TCP_ESTABLISHED).count()
+        states.filter(|of_subflow| *of_subflow == state).count()
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bytemuck::pod_read_unaligned;
 use linux_raw_sys::net::tcp_info;
 
-use crate::abi::{self, FullInfo, SubflowData};
+use crate::abi::{self, FullInfo, SubflowData, TCP_CLOSE, TCP_ESTABLISHED};
 use crate::request::{Answer, CANARY, Choice, Request};
 
 #[cfg(test)]
@@ -45,10 +45,8 @@ pub struct Tcp {
     pub advmss: u32,
 }
 
-/// `TCP_ESTABLISHED`.
-pub const ESTABLISHED: u8 = 1;
 /// The states of a TCP connection, `TCP_LISTEN` not among them.
-const STATES: [u8; 10] = [ESTABLISHED, 2, 3, 4, 5, 6, 7, 8, 9, 11];
+const STATES: [u8; 10] = [TCP_ESTABLISHED, 2, 3, 4, 5, 6, TCP_CLOSE, 8, 9, 11];
 /// `TCP_CA_Loss`, the last one.
 const CA_STATE_MAX: u8 = 4;
 /// The largest shift of a window.

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::{UnshareFlags, gettid};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::abi::Snapshot;
+use crate::abi::{Snapshot, TCP_ESTABLISHED};
 
 /// Ends what would hang, and is far longer than anything takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -166,17 +166,35 @@ pub fn cabled<S: Send, C: Send>(
 ///
 /// It fails, and says why on standard error.
 pub fn ip(batch: &str) -> Result<()> {
-    let mut ip = Command::new("ip")
+    run("ip", batch)
+}
+
+/// Calls `what` while all that is sent over the loopback takes `delay` to arrive, such as "50ms".
+///
+/// # Errors
+///
+/// Those of `what`, and a step fails, which is said.
+pub fn delayed<T>(delay: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
+    let add = format!("qdisc add dev lo root netem delay {delay}\n");
+    run("tc", &add)?;
+    let result = what();
+    run("tc", "qdisc del dev lo root\n")?;
+    result
+}
+
+fn run(program: &str, batch: &str) -> Result<()> {
+    let mut child = Command::new(program)
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
         .spawn()
-        .context("ip (package iproute2) does not run")?;
-    ip.stdin
+        .with_context(|| format!("{program} (package iproute2) does not run"))?;
+    child
+        .stdin
         .take()
         .context("no pipe")?
         .write_all(batch.as_bytes())?;
-    let status = ip.wait()?;
-    ensure!(status.success(), "ip: {status}, given:\n{batch}");
+    let status = child.wait()?;
+    ensure!(status.success(), "{program}: {status}, given:\n{batch}");
     Ok(())
 }
 
@@ -318,7 +336,7 @@ impl Connection {
                 let snapshot = Snapshot::take(end)?;
                 // There may be one that cannot be established, until it is removed.
                 let all = snapshot.tcp_info.len() == subflows;
-                Ok((all && snapshot.established() == subflows).then_some(()))
+                Ok((all && snapshot.in_state(TCP_ESTABLISHED) == subflows).then_some(()))
             })?;
         }
         Ok(())

@@ -11,7 +11,7 @@ const SUBFLOWS: usize = 3;
 
 fn tcp() -> Vec<u8> {
     let mut bytes = vec![0; abi::TCP_INFO_SIZE];
-    bytes[offset_of!(tcp_info, tcpi_state)] = ESTABLISHED;
+    bytes[offset_of!(tcp_info, tcpi_state)] = TCP_ESTABLISHED;
     bytes[offset_of!(tcp_info, tcpi_snd_mss)..][..4].copy_from_slice(&1448_u32.to_ne_bytes());
     bytes
 }

@@ -16,7 +16,7 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, ensure};
 use cases::{OPTIONS, SUBFLOWS, cases, plain};
 use clap::Parser;
-use mptcp_trials::abi::Snapshot;
+use mptcp_trials::abi::{Snapshot, TCP_ESTABLISHED};
 use mptcp_trials::answer::Asker;
 use mptcp_trials::cast::{self, State};
 use mptcp_trials::ktap::Ktap;
@@ -110,7 +110,7 @@ fn goes_on(connection: Connection) -> Result<()> {
     thread::spawn(move || {
         let ends = || {
             for end in [&connection.client, &connection.server] {
-                let subflows = Snapshot::take(end)?.established();
+                let subflows = Snapshot::take(end)?.in_state(TCP_ESTABLISHED);
                 ensure!(subflows == SUBFLOWS.into(), "{subflows} subflows");
             }
             connection.exchange()?;

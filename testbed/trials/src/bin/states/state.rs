@@ -7,8 +7,8 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use mptcp_trials::abi::Snapshot;
-use mptcp_trials::net::{Connection, Family, listen, socket, wait_for, wait_readable};
+use mptcp_trials::abi::{Snapshot, TCP_CLOSE};
+use mptcp_trials::net::{Connection, Family, delayed, listen, socket, wait_for, wait_readable};
 use rustix::net::connect_unspec;
 use socket2::{Protocol, Socket};
 
@@ -107,13 +107,21 @@ pub const STATES: &[(&str, Make)] = &[
         ends(connection)
     }),
     ("shut down for writing by both", |family| {
-        // Once in a while, the kernel keeps the second subflow for good.
-        let (mut server, mut removed) = shut_down_by_both(family)?;
-        if removed.is_err() {
-            (server, removed) = shut_down_by_both(family)?;
-        }
-        removed?;
-        one(server)
+        // The connection is closed before its subflows are, which it then keeps. Without a delay, it
+        // is a matter of time which of them the kernel removes.
+        delayed("50ms", || {
+            let connection = connection(family)?;
+            connection.client.shutdown(Shutdown::Write)?;
+            connection.server.shutdown(Shutdown::Write)?;
+            for end in [&connection.client, &connection.server] {
+                at_end(end)?;
+                wait_for("the subflows to be closed", || {
+                    let snapshot = Snapshot::take(end)?;
+                    Ok((snapshot.in_state(TCP_CLOSE) == SUBFLOWS).then_some(()))
+                })?;
+            }
+            ends(connection)
+        })
     }),
     ("closed by the server", |family| {
         let Connection { client, server } = connection(family)?;
@@ -184,18 +192,6 @@ fn accept(client: Socket, listener: &Socket) -> Result<Connection> {
     let connection = Connection { client, server };
     connection.exchange()?;
     Ok(connection)
-}
-
-/// A server whose client has shut down as well, and whether its second subflow was removed. Of the
-/// client, the kernel removes it sometimes, and sometimes not.
-fn shut_down_by_both(family: Family) -> Result<(Socket, Result<()>)> {
-    let Connection { client, server } = connection(family)?;
-    client.shutdown(Shutdown::Write)?;
-    server.shutdown(Shutdown::Write)?;
-    at_end(&server)?;
-    let removed = || Ok((Snapshot::take(&server)?.tcp_info.len() == 1).then_some(()));
-    let removed = wait_for("the second subflow to be removed", removed);
-    Ok((server, removed))
 }
 
 /// Waits for the end of what there is to read.
