@@ -45,7 +45,7 @@ compare: ## ask the C and the Rust kernel the same, at random (REQUESTS times) a
 series: ## write the series to out/series/, as one sends it, signed off by you
 	@testbed/series.sh
 
-series-check: ## look at the series as a maintainer's robots do, and build after each patch
+series-check: ## look at the series as a maintainer's robots do, and build after each patch that changes code
 	@testbed/series-check.sh
 
 code-check: ## of make test, all that boots no kernel: sources, crates, documentation, compiled code, series-check
