@@ -7,55 +7,55 @@ override export CMD := $(value CMD)
 export REQUEST REQUESTS SEED
 
 all: ## build the test kernel and say where its image is (make LLVM=1 does the same)
-	@testbed/build.sh
+	@testbed/kernel/build.sh
 
 run: ## build, boot, and watch the subflows of one MPTCP connection over two paths
-	@testbed/run.sh
+	@testbed/guest/run.sh
 
 test: ## build and run the tests of the plain kernels, in Rust and in C: KTAP, and last a line of counts
-	@testbed/test.sh
+	@testbed/suites/test.sh
 
 test-debug: ## the kernel with every check that finds defects: a million requests, faults, churn, mainline's selftests
-	@testbed/test-debug.sh
+	@testbed/suites/test-debug.sh
 
 test-ipv4: ## the kernel without IPv6: KUnit, and what of the selftest needs none
-	@testbed/test-ipv4.sh
+	@testbed/suites/test-ipv4.sh
 
 test-races: ## the kernel with the race detector, of which Rust code is a part: 100,000 requests, churn
-	@testbed/test-races.sh
+	@testbed/suites/test-races.sh
 
 test-mutants: ## put defects into the Rust code, one at a time; a test has to catch each (MUTANTS='NAME...' these only)
-	@testbed/test-mutants.sh $(MUTANTS)
+	@testbed/suites/test-mutants.sh $(MUTANTS)
 
 vm: ## a shell in the booted test kernel, or with CMD='...' one command; its exit status is the N of make's "Error N"
-	@testbed/build.sh && testbed/vm.sh $${CMD:+"$$CMD"}
+	@testbed/kernel/build.sh && testbed/guest/vm.sh $${CMD:+"$$CMD"}
 
 menuconfig: ## change the test kernel's configuration, until the next change of Kconfig
-	@testbed/build.sh menuconfig
+	@testbed/kernel/build.sh menuconfig
 
 bench: ## count the instructions of every kind of request, answered in C and in Rust (six minutes, besides the builds)
-	@testbed/bench.sh
+	@testbed/bench/bench.sh
 
 profile: ## step through a request, say REQUEST='MPTCP_TCPINFO 1 full elements', and count by function
-	@testbed/profile.sh $${REQUEST:+"$$REQUEST"}
+	@testbed/bench/profile.sh $${REQUEST:+"$$REQUEST"}
 
 compare: ## ask the C and the Rust kernel the same, at random (REQUESTS times) and in every state, and compare
-	@testbed/compare.sh
+	@testbed/suites/compare.sh
 
 series: ## write the series to out/series/, as one sends it, signed off by you
-	@testbed/series.sh
+	@testbed/series/series.sh
 
 series-check: ## look at the series as a maintainer's robots do, and build after each patch that changes code
-	@testbed/series-check.sh
+	@testbed/suites/series-check.sh
 
 code-check: ## of make test, all that boots no kernel: sources, crates, documentation, compiled code, series-check
-	@testbed/code-check.sh
+	@testbed/suites/code-check.sh
 
 htmldocs: ## build the pages of the series; fails if there is a warning about them
-	@testbed/docs.sh html
+	@testbed/series/docs.sh html
 
 rustdoc: ## build the kernel's Rust documentation; fails if a file of the series has a warning
-	@testbed/docs.sh rust
+	@testbed/series/docs.sh rust
 
 clean: ## remove out/; what was downloaded or compiled stays in the cache, ~/.cache/mptcp-rust
 	rm -rf out

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034
 # Sourced by every script here: the variables, where things are, how to speak.
 set -euo pipefail
-[[ ${V:-0} != 1 ]] || { PS4='+ ${BASH_SOURCE##*/}: '; set -x; }
+[[ ${V:-0} != 1 ]] || { PS4='+ ${BASH_SOURCE##*testbed/}: '; set -x; }
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
@@ -45,10 +45,10 @@ IMAGE=$OBJ/arch/x86/boot/bzImage
 mkdir -p "$CACHE" "$LOGS"
 
 # rustc and clang must be of one LLVM: the package list says which.
-LLVM=/usr/lib/llvm-$(sed -n 's/^clang-//p' "$TESTBED/packages")
+LLVM=/usr/lib/llvm-$(sed -n 's/^clang-//p' "$TESTBED/kernel/packages")
 BINDGEN=$CACHE/bindgen-0.73.2
 TSC=$CACHE/tsc
-VENV=$CACHE/venv-$(cksum <"$TESTBED/requirements.txt" | cut -d ' ' -f 1)
+VENV=$CACHE/venv-$(cksum <"$TESTBED/kernel/requirements.txt" | cut -d ' ' -f 1)
 export PATH=$LLVM/bin:$BINDGEN/bin:/usr/bin:/usr/sbin:/bin:/sbin:$VENV/bin
 export LIBCLANG_PATH=$LLVM/lib
 

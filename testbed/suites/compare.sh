@@ -3,8 +3,8 @@
 # Asks the C kernel and another the same, at random and in every state that a
 # socket can be in, and compares all that comes of it.
 set -euo pipefail
-. "${0%/*}/lib.sh"
-. "$TESTBED/suites.sh"
+. "${0%/*}/../lib.sh"
+. "$TESTBED/suites/lib.sh"
 
 [[ $KIND != c ]] || die "IMPL=c: there is nothing to compare it with"
 requests=${REQUESTS:-100000}
@@ -19,14 +19,14 @@ same_lines() {
 	diff -U 2 "$of_c/$1" "$of_rust/$1"
 }
 
-trials=$("$TESTBED/trials.sh")
+trials=$("$TESTBED/trials/build.sh")
 rm -rf "$answers"
 for kernel in c "$KIND"; do
-	with "$kernel" "$TESTBED/build.sh"
+	with "$kernel" "$TESTBED/kernel/build.sh"
 	mkdir -p "$answers/$kernel"
 	say "asking the $kernel kernel $requests times, and in every state (about $((2 + requests / 100000)) minutes)"
-	check "$kernel: answers" with "$kernel" "$TESTBED/vm.sh" -n answers -d $((600 + requests / 100)) -w "$answers/$kernel" \
-		"$TESTBED/guest/answers.sh $trials $answers/$kernel $requests $seed"
+	check "$kernel: answers" with "$kernel" "$TESTBED/guest/vm.sh" -n answers -d $((600 + requests / 100)) -w "$answers/$kernel" \
+		"$TESTBED/guest/inside/answers.sh $trials $answers/$kernel $requests $seed"
 	quiet "answers-$kernel"
 done
 
@@ -41,4 +41,4 @@ for bits in 64 32; do
 	check "stalls, of $bits bits: the same wait" same_lines "stall-$bits"
 done
 report "$results/compare-$KIND.tap" "$(cat "$of_rust"/states-* | wc -l) answers in every state compared" "$reports reports in $boots kernel logs"
-"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results"/{fuzz,faults,faults-compared,compare}-"$KIND.tap"
+"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$results"/{fuzz,faults,faults-compared,compare}-"$KIND.tap"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Makes the test kernel's .config from nothing but what Kconfig says it needs.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 # A file that is the same keeps its time, and nothing is configured anew.
 kconfig=$(grep -v '^mainmenu ' "$SRC/Kconfig")

@@ -3,7 +3,7 @@
 # Sourced by who runs the tests: each suite leaves a file of KTAP in the folder
 # of results, and a last one is for the checks.
 set -euo pipefail
-. "$TESTBED/check.sh"
+. "$TESTBED/suites/check-lib.sh"
 
 results=$OUT/results-$KIND
 boots=0
@@ -14,7 +14,7 @@ complaint='Call Trace:|Kernel panic|Oops|WARNING: |BUG: |UBSAN: |INFO: |kmemleak
 # build_once KIND: builds a kernel, which from then on is the one that is tested: no script that
 # is called looks for changes.
 build_once() {
-	with "$1" "$TESTBED/build.sh"
+	with "$1" "$TESTBED/kernel/build.sh"
 	export BUILT_KINDS="${BUILT_KINDS:-} $1"
 }
 
@@ -31,7 +31,7 @@ begin() {
 suite() {
 	local name=$1 kind=$2 command=$3 status
 	shift 3
-	with "$kind" "$TESTBED/vm.sh" -n "$name" -d 400 "$@" "$command" |
+	with "$kind" "$TESTBED/guest/vm.sh" -n "$name" -d 400 "$@" "$command" |
 		tee "$results/$name-$kind.tap" && status=0 || status=$?
 	check "$name-$kind: the guest ends with exit status 0" test "$status" == 0
 	quiet "$name-$kind"
@@ -73,7 +73,7 @@ no_warning() {
 # script NAME: runs one that leaves KTAP of its own.
 script() {
 	local status
-	"$TESTBED/$1" && status=0 || status=$?
+	"$TESTBED/suites/$1" && status=0 || status=$?
 	check "$1 ends with exit status 0" test "$status" == 0
 }
 
@@ -131,5 +131,5 @@ check_selftests() {
 # Writes the results of the checks, and shows all that there are.
 summary() {
 	report "$results/checks.tap" "$reports reports in $boots kernel logs"
-	"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results"/*.tap
+	"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$results"/*.tap
 }

@@ -3,7 +3,7 @@
 # Compiles the example of Documentation/networking/mptcp-info.rst: as it is, and
 # with headers that know more than the kernel.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 out=$OUT/example
 headers=$OBJ/usr/include
@@ -31,4 +31,4 @@ compiled clang longer "$longer"
 compiled clang unknown "$unknown"
 compiled clang longer-unknown "$longer;$unknown"
 [[ $(cat "$out"/longer-unknown-headers/linux/*.h | grep -c 'future\|MPTCP_FULL_INFO 1000') == 5 ]] ||
-	die "the headers in $headers are not written as testbed/example.sh expects: it cannot change them"
+	die "the headers in $headers are not written as testbed/suites/example.sh expects: it cannot change them"

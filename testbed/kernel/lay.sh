@@ -3,10 +3,10 @@
 # Lays the series over the base: src is the pristine tree with the overlay,
 # which holds only the files that the series adds or changes.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 [[ -f $PRISTINE/Makefile ]] || die "$PRISTINE is not a kernel tree"
-. "$TESTBED/series-lib.sh"
+. "$TESTBED/kernel/series-lib.sh"
 [[ $version == "$BASE".* ]] ||
 	die "$PRISTINE is Linux $version; the series is for $BASE.x, choose a tree of that version"
 

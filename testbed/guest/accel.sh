@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Says whether the guest can run under kvm, or has to under tcg.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 case ${ACCEL:=auto} in
 kvm | tcg)

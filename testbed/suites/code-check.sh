@@ -3,8 +3,8 @@
 # Tests all that needs no booted kernel: sources, crates, documentation, compiled
 # code, and the series.
 set -euo pipefail
-. "${0%/*}/lib.sh"
-. "$TESTBED/suites.sh"
+. "${0%/*}/../lib.sh"
+. "$TESTBED/suites/lib.sh"
 
 no_panic_path() {
 	local undefined
@@ -56,18 +56,19 @@ cargo_tests() {
 	check "$name: cargo test --doc" cargo test "${crate[@]}" --doc
 }
 
-"$TESTBED/build.sh"
+"$TESTBED/kernel/build.sh"
 mkdir -p "$results"
 
 say "checking the sources"
-check "shellcheck" shellcheck "$TESTBED"/*.sh "$TESTBED"/guest/*.sh "$TOP/.ci/run"
+mapfile -t scripts < <(find "$TESTBED" -name target -prune -o -name '*.sh' -print)
+check "shellcheck" shellcheck "${scripts[@]}" "$TOP/.ci/run"
 check "kernel: rustfmtcheck" kmake rustfmtcheck
 cargo_tests crate "$TOP/tools/net/mptcp-subflows"
 cargo_tests trials "$TESTBED/trials" --features bench
 
 say "building the documentation (about three minutes)"
-check "documentation: no warning about the pages" "$TESTBED/docs.sh" html
-check "documentation: no warning about the Rust code" "$TESTBED/docs.sh" rust
+check "documentation: no warning about the pages" "$TESTBED/series/docs.sh" html
+check "documentation: no warning about the Rust code" "$TESTBED/series/docs.sh" rust
 
 if [[ $KIND == rust ]]; then
 	check "subflow_info.o: no panic path" no_panic_path "$OBJ/net/mptcp/subflow_info.o"
@@ -76,11 +77,11 @@ if [[ $KIND == rust ]]; then
 	# The user's own tree may not be clean, and the kernel builds beside a clean one only.
 	if [[ ! $KERNEL ]]; then
 		say "building the base without the series (about two minutes)"
-		with c "$TESTBED/build.sh"
+		with c "$TESTBED/kernel/build.sh"
 		OBJ=$OUT/c check "kernel: the same code as the base's with the option off" same_code
 	fi
 	script series-check.sh
 fi
 
 report "$results/code.tap"
-"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results"/{crate,trials,code}.tap
+"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$results"/{crate,trials,code}.tap

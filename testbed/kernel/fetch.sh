@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Downloads the base kernel's Debian package into the cache, and unpacks it.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 newest_deb() {
 	find "$debs" -maxdepth 1 -name "${BASE_PACKAGE}_*.deb" | sort -V | tail -n 1

@@ -3,7 +3,7 @@
 # In the guest: tests each build of the documentation's example; prints KTAP.
 # usage: example.sh FOLDER
 set -euo pipefail
-. "${0%/*}/paths.sh"
+. "${0%/*}/paths-lib.sh"
 folder=$1
 
 # listen PROTOCOL PORT: a server that reads what comes, for as long as the guest lives.

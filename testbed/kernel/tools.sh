@@ -3,7 +3,7 @@
 # Puts the tools that Debian 12 lacks into the cache: bindgen, virtme-ng, and a program of trials/
 # that the first guest needs, long before the others are built.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 log=$LOGS/tools.log
 exec {lock}>"$CACHE/tools.lock"
@@ -12,7 +12,7 @@ flock "$lock"
 if [[ ! -f $VENV/complete ]]; then
 	rm -rf "$VENV"
 	{ /usr/bin/python3 -m venv "$VENV" &&
-		"$VENV/bin/pip" install --require-hashes -r "$TESTBED/requirements.txt"; } >"$log" 2>&1 ||
+		"$VENV/bin/pip" install --require-hashes -r "$TESTBED/kernel/requirements.txt"; } >"$log" 2>&1 ||
 		die "pip cannot install virtme-ng: $(grep -m 1 ERROR "$log" || tail -n 1 "$log"); full log: $log"
 	touch "$VENV/complete"
 fi

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the program that shows the subflows, and says where it is.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 log=$LOGS/crate.log
 crate=$TOP/tools/net/mptcp-subflows

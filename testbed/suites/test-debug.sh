@@ -3,8 +3,8 @@
 # Tests the kernel that has every check which finds defects.
 set -euo pipefail
 export FLAVOUR=debug REQUESTS=${REQUESTS:-1000000}
-. "${0%/*}/lib.sh"
-. "$TESTBED/suites.sh"
+. "${0%/*}/../lib.sh"
+. "$TESTBED/suites/lib.sh"
 
 # Of mptcp_join.sh, those tests in which subflows are added and removed.
 joins=('multiple subflows' 'signal addresses' 'remove single subflow' 'remove subflows and signal' 'flush subflows and signal'
@@ -22,7 +22,7 @@ second_half() {
 }
 
 begin
-trials=$("$TESTBED/trials.sh")
+trials=$("$TESTBED/trials/build.sh")
 check_selftests
 kunit "$KIND"
 suite faults-injected "$KIND" "$trials/faults inject" -l -d 1000

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Measures what each request costs, answered in C and in Rust.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 # The last has the helpers in C inlined.
 kernels=(c rust inline-rust)
@@ -12,22 +12,22 @@ svg=$TOP/out/bench.svg
 
 rm -rf "$results" "$json" "$svg"
 for kernel in "${kernels[@]}"; do
-	with "$kernel" "$TESTBED/build.sh"
+	with "$kernel" "$TESTBED/kernel/build.sh"
 	mkdir -p "$results/$kernel"
 done
-bench=$("$TESTBED/trials.sh" --features bench)/bench
+bench=$("$TESTBED/trials/build.sh" --features bench)/bench
 
 say "measuring, in $((2 * ${#kernels[@]})) boots of about a minute each"
 for kernel in "${kernels[@]}"; do
-	with "$kernel" "$TESTBED/icount.sh" "$results/$kernel/1" "$bench measure && $bench load"
-	with "$kernel" "$TESTBED/icount.sh" -t "$bench" "$results/$kernel/2" "$bench measure && $bench measure --mark --only '1 full elements'"
+	with "$kernel" "$TESTBED/bench/icount.sh" "$results/$kernel/1" "$bench measure && $bench load"
+	with "$kernel" "$TESTBED/bench/icount.sh" -t "$bench" "$results/$kernel/2" "$bench measure && $bench measure --mark --only '1 full elements'"
 done
 
 # In turns, so that whatever else the machine does slows each kernel down.
-if [[ $("$TESTBED/accel.sh") == kvm ]]; then
+if [[ $("$TESTBED/guest/accel.sh") == kvm ]]; then
 	for turn in 1 2 3; do
 		for kernel in "${kernels[@]}"; do
-			with "$kernel" "$TESTBED/vm.sh" -n bench-kvm -d 300 "$bench measure --repeat 300 && $bench load" >"$results/$kernel/kvm-$turn"
+			with "$kernel" "$TESTBED/guest/vm.sh" -n bench-kvm -d 300 "$bench measure --repeat 300 && $bench load" >"$results/$kernel/kvm-$turn"
 		done
 	done
 fi

@@ -5,8 +5,8 @@
 # every check has to.
 # usage: test-mutants.sh [NAME]...
 set -euo pipefail
-. "${0%/*}/lib.sh"
-. "$TESTBED/suites.sh"
+. "${0%/*}/../lib.sh"
+. "$TESTBED/suites/lib.sh"
 
 requests=10000
 work=$OUT/mutants
@@ -20,14 +20,14 @@ built() {
 
 # boot KIND COMMAND [VM-OPTION]...
 boot() {
-	with "$1" "$TESTBED/vm.sh" -n mutant -d 390 -i "$work/$1/arch/x86/boot/bzImage" "${@:3}" "$2" \
+	with "$1" "$TESTBED/guest/vm.sh" -n mutant -d 390 -i "$work/$1/arch/x86/boot/bzImage" "${@:3}" "$2" \
 		>"$LOGS/mutant.tap" 2>"$LOGS/mutant.err" && no_report "$LOGS/console-mutant-$1.log" >/dev/null
 }
 
 answers() {
 	rm -rf "$work/answers"
 	mkdir "$work/answers"
-	boot rust "$TESTBED/guest/answers.sh $trials $work/answers $requests 1" -w "$work/answers"
+	boot rust "$TESTBED/guest/inside/answers.sh $trials $work/answers $requests 1" -w "$work/answers"
 }
 
 fuzz() {
@@ -76,19 +76,19 @@ whole() {
 # Says what comes of a defect.
 mutant() {
 	whole
-	[[ $1 == none ]] || patch -s -d "$tree" -p1 -F0 --no-backup-if-mismatch <"$TESTBED/mutants/$1.patch" ||
+	[[ $1 == none ]] || patch -s -d "$tree" -p1 -F0 --no-backup-if-mismatch <"$TESTBED/suites/mutants/$1.patch" ||
 		{ echo 'does not apply any more'; return; }
 	caught_by || echo 'survives'
 }
 
 mutants=("$@")
-[[ $# -gt 0 ]] || mapfile -t mutants < <(cd "$TESTBED/mutants" && printf '%s\n' *.patch | sed 's/\.patch$//')
+[[ $# -gt 0 ]] || mapfile -t mutants < <(cd "$TESTBED/suites/mutants" && printf '%s\n' *.patch | sed 's/\.patch$//')
 for kind in c "${kinds[@]}"; do
-	with "$kind" "$TESTBED/build.sh"
+	with "$kind" "$TESTBED/kernel/build.sh"
 done
 say "building the selftests"
 selftests || die "the selftests do not build; see $LOGS/selftests.log"
-trials=$("$TESTBED/trials.sh")
+trials=$("$TESTBED/trials/build.sh")
 
 rm -rf "$tree" "$work/c"
 mkdir -p "$work/c"
@@ -99,7 +99,7 @@ for kind in "${kinds[@]}"; do
 done
 
 say "trying the tests on ${#mutants[@]} defects (about two minutes each)"
-with c "$TESTBED/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/answers.sh $trials $work/c $requests 1" ||
+with c "$TESTBED/guest/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/inside/answers.sh $trials $work/c $requests 1" ||
 	die "the C kernel does not answer"
 # Without a defect, nothing may be caught.
 verdict=$(mutant none)
@@ -113,4 +113,4 @@ for name in "${mutants[@]}"; do
 	[[ ${checks[-1]} != ok* ]] || caught=$((caught + 1))
 done
 report "$results/mutants.tap" "$caught mutants caught, of ${#mutants[@]}"
-"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results/mutants.tap"
+"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$results/mutants.tap"

@@ -3,7 +3,7 @@
 # Reads a kernel build's output and says how far it is.
 # usage: progress.sh [FILE], which holds how many steps to expect
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 if [[ ${V:-0} == 1 ]]; then
 	exec cat >&2

@@ -3,7 +3,7 @@
 # Builds the programs of trials/, and says in which folder they are. In 32-bit/
 # below it are those that also exist as 32-bit programs.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 log=$LOGS/trials.log
 folder=$TOP/out/trials

@@ -4,13 +4,13 @@
 # usage: profile.sh [--calls] REQUEST
 # REQUEST is part of its name in the table of bench.sh: 'MPTCP_TCPINFO 1 count only'
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 [[ $# -gt 0 ]] || die "say which request, as bench.sh calls it: MPTCP_TCPINFO 1 full elements"
 request=${*: -1}
-bench=$("$TESTBED/trials.sh" --features bench)/bench
+bench=$("$TESTBED/trials/build.sh" --features bench)/bench
 for impl in c rust; do
-	IMPL=$impl "$TESTBED/build.sh"
-	IMPL=$impl "$TESTBED/icount.sh" -t "$bench" "$OUT/profile-$impl" "$bench measure --mark --only ${request@Q}"
+	IMPL=$impl "$TESTBED/kernel/build.sh"
+	IMPL=$impl "$TESTBED/bench/icount.sh" -t "$bench" "$OUT/profile-$impl" "$bench measure --mark --only ${request@Q}"
 done
 exec "$bench" profile "$OUT/profile-c" "$OUT/profile-rust" "${@:1:$#-1}"

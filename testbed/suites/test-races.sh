@@ -3,8 +3,8 @@
 # Looks for data races, by KCSAN, while requests are made and while subflows come and go.
 set -euo pipefail
 export FLAVOUR=kcsan
-. "${0%/*}/lib.sh"
-. "$TESTBED/suites.sh"
+. "${0%/*}/../lib.sh"
+. "$TESTBED/suites/lib.sh"
 
 tells_kcsan() {
 	llvm-nm -u "$1" | grep __tsan_read
@@ -12,11 +12,11 @@ tells_kcsan() {
 
 begin
 [[ $IMPL == c ]] || check "subflow_info.o: tells KCSAN what it reads" tells_kcsan "$OBJ/net/mptcp/subflow_info.o"
-trials=$("$TESTBED/trials.sh")
+trials=$("$TESTBED/trials/build.sh")
 # An emulated processor makes few accesses in the time that one is watched: watch more than by default, and
 # most where nothing but requests is made.
 say "making 100,000 requests (about a minute)"
-check "fuzz-$KIND: the guest ends with exit status 0" "$TESTBED/vm.sh" -n fuzz -d 400 -a kcsan.skip_watch=300 \
+check "fuzz-$KIND: the guest ends with exit status 0" "$TESTBED/guest/vm.sh" -n fuzz -d 400 -a kcsan.skip_watch=300 \
 	"$trials/fuzz run --seed 1 --count 50000 --output /tmp/1 &
 	$trials/fuzz run --seed 2 --count 50000 --output /tmp/2 && wait \$!"
 quiet "fuzz-$KIND"

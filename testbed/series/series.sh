@@ -4,18 +4,18 @@
 # off by whoever runs this.
 # usage: series.sh [FOLDER]
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 folder=${1:-$TOP/out/series/${OUT##*/}}
 
 lock
-"$TESTBED/install.sh"
+"$TESTBED/kernel/install.sh"
 who=$(git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT 2>/dev/null) ||
 	die "git does not know who signs the series off; say:" \
 		"git config --global user.name 'YOUR NAME' && git config --global user.email YOUR@ADDRESS"
-"$TESTBED/fetch.sh"
-"$TESTBED/lay.sh"
-. "$TESTBED/series-lib.sh"
+"$TESTBED/kernel/fetch.sh"
+"$TESTBED/kernel/lay.sh"
+. "$TESTBED/kernel/series-lib.sh"
 
 # The same input gives the same patches: nothing of the user's way to use git, nor of today.
 name=${who%% <*} email=${who#*<}

@@ -5,7 +5,7 @@
 # What COMMAND prints goes to FILE. With -t, the program BENCH steps through the
 # requests that COMMAND marks, which goes to FILE.traces.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 bench=''
 while getopts t: opt; do
@@ -27,6 +27,6 @@ if [[ $bench ]]; then
 fi
 
 # KVM cannot count. The time stamp counter is that clock as well.
-ACCEL=tcg "$TESTBED/vm.sh" -n icount -d 600 -c 1 -q "$qemu" -a tsc_early_khz=1000000 "${@:2}" >"$file" ||
+ACCEL=tcg "$TESTBED/guest/vm.sh" -n icount -d 600 -c 1 -q "$qemu" -a tsc_early_khz=1000000 "${@:2}" >"$file" ||
 	die "the measurement ended with: $(tail -n 1 "$file")"
 [[ ! $bench ]] || wait "$tracer" || die "the requests could not be traced: ${file#"$TOP"/}.traces"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Installs the Debian packages of the list that are missing.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
-mapfile -t packages <"$TESTBED/packages"
+mapfile -t packages <"$TESTBED/kernel/packages"
 command -v dpkg-query >/dev/null ||
 	die "this is not a Debian system: use one (12, a container will do), or install there the likes of:" \
 		"${packages[*]}"

@@ -8,7 +8,7 @@
 # stays, all else is gone with it. With -l, memory is looked for that leaked, which
 # only FLAVOUR=debug can. The exit status is the command's.
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 name=vm
 deadline=3600
@@ -23,7 +23,7 @@ while getopts n:d:c:q:a:w:i:l opt; do
 	q) args+=("--qemu-opts=$OPTARG") ;;
 	a) args+=(--append "$OPTARG") ;;
 	i) IMAGE=$OPTARG ;;
-	l) leaks=$TESTBED/guest/leaks.sh ;;
+	l) leaks=$TESTBED/guest/inside/leaks.sh ;;
 	w) args+=(--rwdir "$(realpath "$OPTARG")") ;;
 	*) exit 2 ;;
 	esac
@@ -37,7 +37,7 @@ if [[ $FLAVOUR == debug ]]; then
 	# page tables, and KASAN take memory for none.
 	args+=(--append no5lvl)
 fi
-accel=$("$TESTBED/accel.sh")
+accel=$("$TESTBED/guest/accel.sh")
 # Nobody changes the machine's files under the guest, so it may keep what it has read: to start a
 # program takes half as long again otherwise.
 root=trans=virtio,version=9p2000.L,access=any,msize=524288,cache=loose
@@ -53,7 +53,7 @@ vng+=("${args[@]}")
 if [[ $# == 0 ]]; then
 	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without one, give a command: make vm CMD='...'"
 	say "booting the $KIND test kernel under $accel; leave with exit"
-	exec "${vng[@]}" --qemu-opts=-no-reboot --shell "$TESTBED/guest/shell.sh"
+	exec "${vng[@]}" --qemu-opts=-no-reboot --shell "$TESTBED/guest/inside/shell.sh"
 fi
 
 console=$LOGS/console-$name-$KIND.log
@@ -71,7 +71,7 @@ cat >"$job" <<-END
 	else
 		echo "testbed: there are not $cpus processors" >/dev/kmsg
 	fi
-	exec "$TESTBED/guest/off.sh"
+	exec "$TESTBED/guest/inside/off.sh"
 END
 
 say "booting the $KIND test kernel under $accel (console: ${console#"$TOP"/})"

@@ -3,7 +3,7 @@
 # Builds documentation, and fails if there is a warning about a file of the series.
 # usage: docs.sh html|rust
 set -euo pipefail
-. "${0%/*}/lib.sh"
+. "${0%/*}/../lib.sh"
 
 # built TARGET INDEX [MAKE-ARGUMENT]...
 built() {
@@ -18,17 +18,17 @@ built() {
 }
 
 [[ ${1:-} == html || ${1:-} == rust ]] || die "say html or rust"
-"$TESTBED/build.sh" config
+"$TESTBED/kernel/build.sh" config
 lock
 
 case $1 in
 html)
-	stamp=$VENV/docs-$(cksum <"$TESTBED/docs-requirements.txt" | cut -d ' ' -f 1)
+	stamp=$VENV/docs-$(cksum <"$TESTBED/series/docs-requirements.txt" | cut -d ' ' -f 1)
 	if [[ ! -f $stamp ]]; then
 		say "installing Sphinx (once, about half a minute)"
 		log=$LOGS/sphinx.log
-		"$VENV/bin/pip" install --require-hashes -r "$TESTBED/requirements.txt" \
-			-r "$TESTBED/docs-requirements.txt" >"$log" 2>&1 ||
+		"$VENV/bin/pip" install --require-hashes -r "$TESTBED/kernel/requirements.txt" \
+			-r "$TESTBED/series/docs-requirements.txt" >"$log" 2>&1 ||
 			die "pip cannot install Sphinx: $(grep -m 1 ERROR "$log" || tail -n 1 "$log"); full log: $log"
 		touch "$stamp"
 	fi

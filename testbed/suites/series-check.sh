@@ -3,8 +3,8 @@
 # Looks at the series as a maintainer's robots do: each patch applies, keeps to
 # the style and builds, and all of them make the tree that the tests run on.
 set -euo pipefail
-. "${0%/*}/lib.sh"
-. "$TESTBED/suites.sh"
+. "${0%/*}/../lib.sh"
+. "$TESTBED/suites/lib.sh"
 
 # What checkpatch shall not ask for.
 excused=(
@@ -17,7 +17,7 @@ not_built=(':!*.rst' ':!MAINTAINERS' ':!tools/testing')
 
 tree=$OUT/series-src
 for impl in rust c; do
-	with "$impl" "$TESTBED/build.sh"
+	with "$impl" "$TESTBED/kernel/build.sh"
 done
 lock
 for impl in rust c; do
@@ -30,7 +30,7 @@ unlock
 git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 ||
 	export GIT_COMMITTER_NAME=testbed GIT_COMMITTER_EMAIL=testbed@localhost
 folder=$OUT/series-patches
-"$TESTBED/series.sh" "$folder"
+"$TESTBED/series/series.sh" "$folder"
 mapfile -t mails < <(printf '%s\n' "$folder"/*)
 patches=("${mails[@]:1}")
 
@@ -177,4 +177,4 @@ check "sparse (C=1)" sparse_clean
 
 mkdir -p "$results"
 report "$results/series.tap"
-"$TESTBED/count.py" "$SRC/tools/testing/kunit" "$results/series.tap"
+"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$results/series.tap"

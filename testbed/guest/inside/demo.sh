@@ -3,7 +3,7 @@
 # In the guest: two hosts, two paths of different delay, one MPTCP connection.
 # usage: demo.sh PROGRAM
 set -euo pipefail
-. "${0%/*}/paths.sh"
+. "${0%/*}/paths-lib.sh"
 program=$1
 
 grep -q ' mptcp_getsockopt_subflow_info$' /proc/kallsyms && impl=Rust || impl=C

@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds, boots, and watches the subflows of one MPTCP connection.
+set -euo pipefail
+. "${0%/*}/../lib.sh"
+
+"$TESTBED/kernel/build.sh"
+program=$("$TESTBED/guest/crate.sh")
+exec "$TESTBED/guest/vm.sh" -n run -d 180 "$TESTBED/guest/inside/demo.sh $program"
