@@ -84,4 +84,4 @@ if [[ $KIND == rust ]]; then
 fi
 
 report "$results/code.tap"
-"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$results"/{crate,trials,code}.tap
+count "$results"/{crate,trials,code}.tap

@@ -41,4 +41,4 @@ for bits in 64 32; do
 	check "stalls, of $bits bits: the same wait" same_lines "stall-$bits"
 done
 report "$results/compare-$KIND.tap" "$(cat "$of_rust"/states-* | wc -l) answers in every state compared" "$reports reports in $boots kernel logs"
-"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$results"/{fuzz,faults,faults-compared,compare}-"$KIND.tap"
+count "$results"/{fuzz,faults,faults-compared,compare}-"$KIND.tap"

@@ -3,13 +3,34 @@
 # Sourced by who runs the tests: each suite leaves a file of KTAP in the folder
 # of results, and a last one is for the checks.
 set -euo pipefail
-. "$TESTBED/suites/check-lib.sh"
 
 results=$OUT/results-$KIND
 boots=0
 reports=0
 # What a kernel says of a defect.
 complaint='Call Trace:|Kernel panic|Oops|WARNING: |BUG: |UBSAN: |INFO: |kmemleak: [0-9]+ new'
+
+# check NAME COMMAND...: one test, by its exit status.
+checks=()
+check() {
+	local name=$1 result said
+	shift
+	said=$("$@" 2>&1 </dev/null) && result=ok || result='not ok'
+	checks+=("$result $((${#checks[@]} + 1)) $name")
+	echo "${checks[-1]}"
+	[[ $result == ok ]] || printf '# %s\n' "${said//$'\n'/$'\n'# }"
+}
+
+# report FILE [FIGURE]...: the checks up to now, as KTAP, and how many of what they had.
+report() {
+	local figures=("${@:2}")
+	printf '%s\n' 'KTAP version 1' "1..${#checks[@]}" "${checks[@]}" "${figures[@]/#/# figure: }" >"$1"
+}
+
+# count FILE...: reads what these hold with the kernel's own parser. Fails if a test did, or there is none.
+count() {
+	"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$@"
+}
 
 # build_once KIND: builds a kernel, which from then on is the one that is tested: no script that
 # is called looks for changes.
@@ -131,5 +152,5 @@ check_selftests() {
 # Writes the results of the checks, and shows all that there are.
 summary() {
 	report "$results/checks.tap" "$reports reports in $boots kernel logs"
-	"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$results"/*.tap
+	count "$results"/*.tap
 }

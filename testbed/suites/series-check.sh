@@ -177,4 +177,4 @@ check "sparse (C=1)" sparse_clean
 
 mkdir -p "$results"
 report "$results/series.tap"
-"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$results/series.tap"
+count "$results/series.tap"

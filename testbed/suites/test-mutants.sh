@@ -113,4 +113,4 @@ for name in "${mutants[@]}"; do
 	[[ ${checks[-1]} != ok* ]] || caught=$((caught + 1))
 done
 report "$results/mutants.tap" "$caught mutants caught, of ${#mutants[@]}"
-"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$results/mutants.tap"
+count "$results/mutants.tap"
