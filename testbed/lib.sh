@@ -47,7 +47,6 @@ mkdir -p "$CACHE" "$LOGS"
 # rustc and clang must be of one LLVM: the package list says which.
 LLVM=/usr/lib/llvm-$(sed -n 's/^clang-//p' "$TESTBED/kernel/packages")
 BINDGEN=$CACHE/bindgen-0.73.2
-TSC=$CACHE/tsc
 VENV=$CACHE/venv-$(cksum <"$TESTBED/kernel/requirements.txt" | cut -d ' ' -f 1)
 export PATH=$LLVM/bin:$BINDGEN/bin:/usr/bin:/usr/sbin:/bin:/sbin:$VENV/bin
 export LIBCLANG_PATH=$LLVM/lib

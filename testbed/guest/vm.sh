@@ -46,8 +46,10 @@ vng=(vng --run "$IMAGE" --force-9p --user root --cpus "$cpus,sockets=$cpus" --me
 	--append root=/dev/root --append "rootflags=$root" --append panic=-1 --append udev.children_max=1)
 # On a busy machine, an emulated timer is not as punctual as the kernel checks at boot. The time stamp
 # counter is the machine's own: to measure it by such a timer can fail, and to go by the timer is slow.
-[[ $accel == kvm ]] ||
-	vng+=(--disable-kvm --append no_timer_check --append tsc=reliable --append "tsc_early_khz=$("$TSC")")
+if [[ $accel != kvm ]]; then
+	khz=$("$TESTBED/guest/tsc.sh")
+	vng+=(--disable-kvm --append no_timer_check --append tsc=reliable --append "tsc_early_khz=$khz")
+fi
 vng+=("${args[@]}")
 
 if [[ $# == 0 ]]; then

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Puts the tools that Debian 12 lacks into the cache: bindgen, virtme-ng, and a program of trials/
-# that the first guest needs, long before the others are built.
+# Puts the tools that Debian 12 lacks into the cache: bindgen and virtme-ng.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
@@ -29,7 +28,3 @@ if [[ ! -x $BINDGEN/bin/bindgen ]]; then
 		die "cargo cannot build bindgen: $(grep -m 1 '^error' "$log" || tail -n 1 "$log"); full log: $log"
 	rm -rf "$CACHE/bindgen.build"
 fi
-
-source=$TESTBED/trials/src/bin/tsc.rs
-[[ $TSC -nt $source ]] || rustc -O "$source" -o "$TSC" >"$log" 2>&1 ||
-	die "rustc cannot build tsc: $(grep -m 1 '^error' "$log" || tail -n 1 "$log"); full log: $log"
