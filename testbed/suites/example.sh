@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Compiles the example of Documentation/networking/mptcp-info.rst: as it is, and
-# with headers that know more than the kernel.
+# Extracts the examples of Documentation/networking/mptcp-info.rst, and compiles the one in C: with
+# the base's headers, with this machine's, and with headers that know more than the kernel.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
@@ -9,26 +9,56 @@ out=$OUT/example
 headers=$OBJ/usr/include
 rm -rf "$out"
 mkdir -p "$out"
-awk '/^\t:caption: subflows.c$/ { on = 1; next } on && /^[^\t]/ { exit } on { sub(/^\t/, ""); print }' \
-	"$TOP/Documentation/networking/mptcp-info.rst" >"$out/subflows.c"
+for file in subflows.c subflows.py; do
+	awk -v caption="\t:caption: $file" '
+		$0 == caption { on = 1; next }
+		on && /^[^\t]/ { exit }
+		on { sub(/^\t/, ""); print }' "$TOP/Documentation/networking/mptcp-info.rst" >"$out/$file"
+	[[ -s $out/$file ]] || die "mptcp-info.rst has no example with the caption $file"
+done
 kmake -s headers
 
-# compiled COMPILER NAME [SED-SCRIPT]: with headers that are changed by the script.
-compiled() {
-	local header changed=$out/$2-headers
+# compile COMPILER NAME [OPTION]...
+compile() {
+	"$1" -Wall -Wextra -Werror -O2 "${@:3}" -o "$out/$2" "$out/subflows.c"
+}
+
+# compile_changed NAME SED-SCRIPT: with headers that the script has changed.
+compile_changed() {
+	local header changed=$out/$1-headers
 	mkdir -p "$changed/linux"
 	for header in linux/mptcp.h linux/tcp.h; do
-		sed "${3:-}" "$headers/$header" >"$changed/$header"
+		sed "$2" "$headers/$header" >"$changed/$header"
 	done
-	"$1" -Wall -Wextra -Werror -O2 -isystem "$changed" -isystem "$headers" -o "$out/$2" "$out/subflows.c"
+	compile clang "$1" -isystem "$changed" -isystem "$headers"
 }
 
 longer='/^struct \(mptcp_subflow_addrs\|mptcp_subflow_info\|mptcp_info\|tcp_info\) {/,/^};/s/^};/\t__u64 future[5];\n};/'
 unknown='s/^\(#define MPTCP_FULL_INFO\).*/\1 1000/'
-compiled gcc gcc
-compiled clang clang
-compiled clang longer "$longer"
-compiled clang unknown "$unknown"
-compiled clang longer-unknown "$longer;$unknown"
+compile gcc gcc -isystem "$headers"
+compile clang clang -isystem "$headers"
+compile gcc machine
+compile_changed longer "$longer"
+compile_changed unknown "$unknown"
+compile_changed longer-unknown "$longer;$unknown"
 [[ $(cat "$out"/longer-unknown-headers/linux/*.h | grep -c 'future\|MPTCP_FULL_INFO 1000') == 5 ]] ||
-	die "the headers in $headers are not written as testbed/suites/example.sh expects: it cannot change them"
+	die "the headers in $headers are not written as ${0##*/} expects: it cannot change them"
+
+# The recipe in Python as a program that is called like the one in C.
+cat >"$out/python" <<-'END'
+	#!/usr/bin/python3
+	import socket
+	import sys
+
+	from subflows import subflows
+
+	connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP)
+	connection.connect((sys.argv[1], int(sys.argv[2])))
+	for line in sys.stdin:
+	    connection.send(line.encode())
+	    try:
+	        print(subflows(connection.fileno(), room=1), flush=True)
+	    except OSError as error:
+	        print(error, flush=True)
+END
+chmod +x "$out/python"

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: tests each build of the documentation's example; prints KTAP.
+# In the guest: tests the documentation's examples, and each build of the one in C; prints KTAP.
 # usage: example.sh FOLDER
 set -euo pipefail
 . "${0%/*}/paths-lib.sh"
 folder=$1
 
-# listen PROTOCOL PORT: a server that reads what comes, for as long as the guest lives.
+# listen PROTOCOL PORT: starts a server that reads all data, until the guest ends.
 listen() {
 	local ready
 	exec {ready}< <(ip netns exec server python3 -c '
@@ -23,7 +23,7 @@ while True:
 	read -rt 60 -u "$ready"
 }
 
-# shown LINE...: whether the program has shown each of these extended regular expressions.
+# shown LINE...: whether the program has printed a line for each of these extended regular expressions.
 out=/tmp/example.out
 shown() {
 	local line
@@ -49,16 +49,18 @@ listen IPPROTO_TCP 5001
 ip -n server link set lo up
 
 echo 'KTAP version 1'
-echo 1..11
-# The round-trip time is no shorter than twice the delay. The first byte acknowledged is the SYN.
+echo 1..14
+# The round-trip time is at least twice the delay. The first byte acknowledged is the SYN.
 path1=', 10\.0\.0\.1\.[0-9]+ > 10\.0\.0\.2\.5000: ESTABLISHED, RTT [1-9][0-9]{4,} us, ([7-9]|[1-9][0-9]+) bytes acked'
 path2=', 10\.0\.1\.1\.[0-9]+ > 10\.0\.1\.2\.5000: ESTABLISHED, RTT ([6-9]|[1-9][0-9])[0-9]{4} us, [1-9][0-9]* bytes acked'
-for program in gcc clang longer; do
+for program in gcc clang machine longer; do
 	try 'two subflows' $program client 10.0.0.2 5000 "subflow 1$path1" "subflow 2$path2"
 done
 for program in unknown longer-unknown; do
 	try 'two subflows, by the older options' $program client 10.0.0.2 5000 "subflow 0$path1" "subflow 0$path2"
 done
+try 'two subflows' python client 10.0.0.2 5000 '\[\(1, [1-9][0-9]{4,}\), \(1, ([6-9]|[1-9][0-9])[0-9]{4}\)\]'
+try 'plain TCP' python server 127.0.0.1 5001 '\[Errno 95\] getsockopt'
 for program in gcc unknown longer; do
 	try 'plain TCP, IPv4' $program server 127.0.0.1 5001 'plain TCP: RTT [0-9]+ us'
 	try 'plain TCP, IPv6' $program server ::1 5001 'plain TCP: RTT [0-9]+ us'
