@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/* What getsockopt(SOL_MPTCP) tells about the subflows of a connection, with
- * MPTCP_TCPINFO, MPTCP_SUBFLOW_ADDRS and MPTCP_FULL_INFO: what it returns,
- * what it refuses, and which user memory it writes, and when, if it fails
- * half-way.
+/* Tests the per-subflow options of getsockopt(SOL_MPTCP): MPTCP_TCPINFO,
+ * MPTCP_SUBFLOW_ADDRS and MPTCP_FULL_INFO. Checks the results, the errors,
+ * and which user memory has been written when a request fails half-way.
  */
 
 #define _GNU_SOURCE
@@ -41,7 +40,7 @@
 #define REQUEST_LEN	1000
 #define REPLY_LEN	3000
 
-/* More than the kernel's structures, which may differ from ours. */
+/* Larger than the kernel's structures, whose size may differ from ours. */
 #define ELEM_MAX	512
 #define BUF_SIZE	8192
 
@@ -53,17 +52,17 @@
 
 #define FULL_SIZE	offsetof(struct mptcp_full_info, mptcp_info)
 
-/* Padded as in the kernel, which may have larger pointers than we. */
+/* A 64-bit kernel pads the id even if this is a 32-bit program. */
 #define ID_SIZE(sf_size) ((sf_size) - sizeof(struct mptcp_subflow_addrs))
 
-/* linux/tcp.h has no names for them, netinet/tcp.h cannot be included too. */
+/* linux/tcp.h does not define these, and conflicts with netinet/tcp.h. */
 enum {
 	TCP_ESTABLISHED = 1,
 	TCP_CLOSE = 7,
 	TCP_LISTEN = 10,
 };
 
-/* The options, each with a request that is valid, but asks for no element. */
+/* Each option with a valid request that has no room for an element. */
 static const struct option {
 	int name;
 	int size;
@@ -77,8 +76,8 @@ static const struct option {
 	{ MPTCP_FULL_INFO, FULL_SIZE, { .full = { .size_sfinfo_user = 1 } } },
 };
 
-/* Where the elements that an option reports have the times that have passed
- * since some event.
+/* Where an element of each option contains times since some event. They change
+ * from one request to the next.
  */
 static const struct {
 	size_t begin, end;
@@ -96,15 +95,16 @@ static const struct {
 };
 
 struct elems {
-	__u32 size;				/* of one of them */
+	__u32 size;				/* of one element */
 	unsigned char data[MAX_SUBFLOWS * ELEM_MAX];
 };
 
-/* A plain MPTCP_FULL_INFO, the reference. It holds what each of the options
- * reports, its own being the array of struct mptcp_subflow_info.
+/* The result of a plain MPTCP_FULL_INFO, which contains what every option
+ * reports. As an index of @of, MPTCP_FULL_INFO stands for the array of
+ * struct mptcp_subflow_info.
  */
 struct reference {
-	__u32 num;				/* of the subflows */
+	__u32 num;				/* number of subflows */
 	struct elems of[ARRAY_SIZE(times)];
 };
 
@@ -201,7 +201,6 @@ static void check_times(struct __test_metadata *_metadata, int opt,
 	}
 }
 
-/* What is asked, and of which socket. */
 struct query {
 	int fd;
 	int opt;
@@ -213,8 +212,8 @@ static int get(const struct query *q, void *optval, void *optlen)
 	       -errno : 0;
 }
 
-/* A request, the memory it was made in, and what that should be afterwards:
- * each byte of a large buffer, those that must not be written included.
+/* A request with its buffer: the actual and the expected contents after the
+ * call. The buffer is larger than needed, to detect stray writes.
  */
 struct exchange {
 	struct reference before, after;
@@ -229,7 +228,7 @@ static void ask(struct __test_metadata *_metadata, const struct query *q,
 	memset(x->want, CANARY, sizeof(x->want));
 	memcpy(x->want, req, req_size);
 
-	/* The content is only known if nothing has happened meanwhile. */
+	/* Retry until nothing but times changed during the request. */
 	do {
 		memcpy(x->got, x->want, sizeof(x->got));
 		x->len = optlen;
@@ -240,7 +239,7 @@ static void ask(struct __test_metadata *_metadata, const struct query *q,
 	} while (!same_but_times(x->before, x->after));
 }
 
-/* Want @num elements that @opt reports, cut to @size bytes, at offset @off. */
+/* Want @num elements of @opt at offset @off, truncated to @size bytes each. */
 static void want_elems(struct __test_metadata *_metadata, struct exchange *x,
 		       int opt, __u32 off, __u32 num, __u32 size)
 {
@@ -276,8 +275,8 @@ static bool expect_success(struct __test_metadata *_metadata,
 	return !x->ret && x->len == want_len && i == BUF_SIZE;
 }
 
-/* Expect that a request with a header of @hdr bytes, elements of @size_user
- * bytes and @room bytes for them succeeds and gets @copied elements.
+/* Make a request with a header of @hdr bytes, elements of @size_user bytes
+ * and @room bytes for them. Expect success, and @copied elements.
  */
 static void expect_copied(struct __test_metadata *_metadata,
 			  const struct query *q, __u32 hdr, __u32 size_user,
@@ -295,7 +294,7 @@ static void expect_copied(struct __test_metadata *_metadata,
 	memcpy(x.want, &d, sizeof(d));
 	want_elems(_metadata, &x, q->opt, hdr, copied, d.size_user);
 
-	/* An extension of the header only counts if elements follow it. */
+	/* Without elements, only the header that the kernel knows counts. */
 	if (copied && d.size_user)
 		want_len = hdr + copied * d.size_user;
 
@@ -304,7 +303,7 @@ static void expect_copied(struct __test_metadata *_metadata,
 		       hdr, size_user, room, copied, d.num_subflows);
 }
 
-/* The same for MPTCP_FULL_INFO, whose arrays are elsewhere in the buffer. */
+/* The same for MPTCP_FULL_INFO, with both arrays in the same buffer. */
 static void expect_full(struct __test_metadata *_metadata, int fd,
 			__u32 size_sf, __u32 size_ti, __u32 num, int optlen)
 {
@@ -342,7 +341,7 @@ static void expect_full(struct __test_metadata *_metadata, int fd,
 		       size_sf, size_ti, copied, mfi.num_subflows);
 }
 
-/* Expect that each of the options reports @num subflows, and all of them. */
+/* Expect each option to report @num subflows, with an element for each. */
 static void expect_all(struct __test_metadata *_metadata, int fd, __u32 num)
 {
 	const struct query ti = { fd, MPTCP_TCPINFO };
@@ -354,7 +353,7 @@ static void expect_all(struct __test_metadata *_metadata, int fd, __u32 num)
 	expect_full(_metadata, fd, ELEM_MAX, ELEM_MAX, num + 1, BUF_SIZE);
 }
 
-/* Expect -@err, and that nothing has been written. */
+/* Expect -@err, and no change of the buffer or optlen. */
 static void expect_refused(struct __test_metadata *_metadata,
 			   const struct query *q, int err, const void *req,
 			   size_t req_size, int optlen)
@@ -376,7 +375,7 @@ static void expect_refused(struct __test_metadata *_metadata,
 		       q->opt, optlen, word[0], word[1], word[2], word[3]);
 }
 
-/* As the options report it, and padded as much. */
+/* An address as the options report it, with the same padding. */
 union address {
 	struct sockaddr sa;
 	struct sockaddr_in v4;
@@ -393,7 +392,7 @@ static int family_of(const char *ip)
 	return strchr(ip, ':') ? AF_INET6 : AF_INET;
 }
 
-/* An IPv4 address is mapped if @family is AF_INET6. */
+/* If @family is AF_INET6, an IPv4 address is converted to a mapped one. */
 static union address make_address(int family, const char *ip, in_port_t port)
 {
 	char mapped[INET6_ADDRSTRLEN];
@@ -442,7 +441,7 @@ static int new_socket(struct __test_metadata *_metadata, int family, int type,
 	return fd;
 }
 
-/* Unlike 127.0.0.0/8, IPv6 addresses have to be added. */
+/* The loopback device has all of 127.0.0.0/8, but only one IPv6 address. */
 static void add_ipv6(struct __test_metadata *_metadata, const char *ip)
 {
 	int fd = new_socket(_metadata, AF_INET6, SOCK_DGRAM, 0);
@@ -452,7 +451,7 @@ static void add_ipv6(struct __test_metadata *_metadata, const char *ip)
 	inet_pton(AF_INET6, ip, &req.ifr6_addr);
 	ASSERT_EQ(ioctl(fd, SIOCSIFADDR, &req), 0);
 
-	/* A worker makes it usable, a little later. */
+	/* A worker makes the address usable a little later. */
 	while (bind_to(fd, AF_INET6, ip)) {
 		ASSERT_EQ(errno, EADDRNOTAVAIL);
 		poll(NULL, 0, 1);
@@ -472,7 +471,7 @@ static void new_netns(struct __test_metadata *_metadata)
 	close(fd);
 }
 
-/* pm_nl_ctl is built, and installed, next to this program. */
+/* pm_nl_ctl is built and installed in the same directory as this program. */
 static void set_path_manager(struct __test_metadata *_metadata,
 			     const char *cmd, const char *arg1,
 			     const char *arg2, const char *arg3)
@@ -487,11 +486,11 @@ static void set_path_manager(struct __test_metadata *_metadata,
 	}
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	ASSERT_EQ(status, 0) {
-		TH_LOG("cannot run, or failed: ./pm_nl_ctl %s", cmd);
+		TH_LOG("./pm_nl_ctl %s failed, or could not be run", cmd);
 	}
 }
 
-/* A connection from @fd to the listening @lfd. */
+/* Connects @fd to the listening socket @lfd. */
 static void connect_to(struct __test_metadata *_metadata, int fd, int lfd)
 {
 	union address addr;
@@ -510,9 +509,9 @@ static void transfer(struct __test_metadata *_metadata, int from, int to,
 	ASSERT_EQ(recv(to, buf, len, MSG_WAITALL), len);
 }
 
-/* The subflows of a connection: the sockets' family, and the addresses from
- * which the subflows go to the first one. If those are mapped, the kernel
- * only maps that of the first subflow.
+/* The family of the sockets, and the local address of each subflow. All
+ * subflows connect to the first address. With mapped addresses, only the
+ * first subflow is an IPv6 socket; the kernel creates the others for IPv4.
  */
 struct net {
 	int family;
@@ -545,8 +544,8 @@ static void set_up(struct __test_metadata *_metadata, struct connection *c,
 
 	ASSERT_EQ(chdir(dirname(program_invocation_name)), 0);
 
-	/* Both ends have the same endpoints: let the limit also cover the
-	 * subflows that the peer tries, in vain, to add from its side.
+	/* Both ends are in the same namespace and have the same endpoints. The
+	 * subflows that the peer tries to add fail, but use up the limit.
 	 */
 	if (subflows > 1)
 		set_path_manager(_metadata, "limits", "0", "8", NULL);
@@ -571,7 +570,7 @@ static void set_up(struct __test_metadata *_metadata, struct connection *c,
 	transfer(_metadata, c->fd, c->peer, REQUEST_LEN);
 	transfer(_metadata, c->peer, c->fd, REPLY_LEN);
 
-	/* The harness' timeout is the deadline. */
+	/* If this never happens, the timeout of the harness ends the test. */
 	get_reference(_metadata, c->fd, &c->ref);
 	while (!all_established(&c->ref, subflows)) {
 		poll(NULL, 0, 1);
@@ -617,7 +616,7 @@ FIXTURE_TEARDOWN(content)
 	tear_down(&self->c);
 }
 
-/* The example that MPTCP_TCPINFO was introduced with: room for two. */
+/* The example in the commit that added MPTCP_TCPINFO: room for two. */
 TEST_F(content, example)
 {
 	const struct query q = { self->c.fd, MPTCP_TCPINFO };
@@ -647,7 +646,7 @@ TEST_F(content, example)
 	for (i = copied * size; i < sizeof(ti.ti); i++)
 		ASSERT_EQ(elem[i], 0);
 
-	/* and again, with as much room as turned out to be needed */
+	/* retry with enough room */
 	expect_copied(_metadata, &q, sizeof(ti.d), sizeof(ti.ti[0]),
 		      ti.d.num_subflows * sizeof(ti.ti[0]),
 		      ti.d.num_subflows);
@@ -672,13 +671,13 @@ TEST_F(content, tcp_info)
 	if (variant->subflows > 1)
 		return;
 
-	/* Data that MPTCP has sent again counts again. */
+	/* Not EQ: data that MPTCP retransmits is counted again. */
 	EXPECT_GE(first.ti.tcpi_bytes_acked, REQUEST_LEN);
 	EXPECT_GE(first.ti.tcpi_bytes_received, REPLY_LEN);
 	expect_all(_metadata, self->c.peer, 1);
 }
 
-/* The peer also reports the subflows that it still tries to add. */
+/* The peer also reports subflows that it is still trying to add. */
 #define MAX_ADDRESSES	16
 
 static unsigned int get_addresses(struct __test_metadata *_metadata, int fd,
@@ -712,7 +711,9 @@ static bool has_addresses(struct __test_metadata *_metadata, int fd,
 	return i < num;
 }
 
-/* Each byte of them; only their peer knows of all the ports. */
+/* Compares all bytes. Ports that are only known from the result itself are
+ * checked against the addresses that the peer reports.
+ */
 TEST_F(content, addresses)
 {
 	const struct net *net = variant->net;
@@ -737,7 +738,7 @@ TEST_F(content, addresses)
 			TH_LOG("subflow %u", i);
 		}
 
-		/* It may not know of the subflow yet. */
+		/* The peer may not know the subflow yet. */
 		want.local = make_address(net->family, net->ip[0], to);
 		want.remote = make_address(net->family, net->ip[i], from);
 		while (!has_addresses(_metadata, self->c.peer, &want))
@@ -759,7 +760,7 @@ TEST_F(content, ids)
 		memcpy(&padding, sf->data + i * sf->size + sizeof(id),
 		       ID_SIZE(sf->size) - sizeof(id));
 
-		/* The connection counts them, with those that failed. */
+		/* Not EQ: failed attempts to add a subflow count, too. */
 		EXPECT_GT(id, last);
 		EXPECT_EQ(padding, 0);
 		last = id;
@@ -780,19 +781,19 @@ TEST_F(content, mptcp_info)
 	EXPECT_EQ(info.mptcpi_bytes_received, REPLY_LEN);
 	EXPECT_EQ(info.mptcpi_flags, MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED);
 
-	/* and as the option tells that is only about the connection */
+	/* MPTCP_INFO reports the same */
 	ask(_metadata, &q, &x, &info, 0, BUF_SIZE);
 	size = x.before.of[MPTCP_INFO].size;
 	want_elems(_metadata, &x, MPTCP_INFO, 0, 1, size);
 	expect_success(_metadata, &x, size);
 }
 
-/* The options whose request is a header, and the array behind it. */
+/* The options whose buffer is a header and an array. */
 FIXTURE(array)
 {
 	struct connection c;
 	struct query q;
-	__u32 size;			/* of the kernel's elements */
+	__u32 size;			/* of an element in the kernel */
 };
 
 FIXTURE_VARIANT(array)
@@ -822,7 +823,7 @@ FIXTURE_TEARDOWN(array)
 	tear_down(&self->c);
 }
 
-/* Room for each number of elements, and one byte less and more than that. */
+/* Room for each number of elements, and one byte less and one byte more. */
 TEST_F(array, room)
 {
 	unsigned int i, num = variant->subflows;
@@ -860,7 +861,7 @@ TEST_F(array, count_only)
 	expect_copied(_metadata, &self->q, INT_MAX - 1, size, 1, 0);
 }
 
-/* An older user space */
+/* Elements of an older user space. */
 TEST_F(array, short_elements)
 {
 	const __u32 sizes[] = { 1, 4, 104, self->size - 1 };
@@ -878,7 +879,9 @@ TEST_F(array, short_elements)
 	}
 }
 
-/* A newer user space: the elements are as far apart as the kernel's size. */
+/* Elements of a newer user space: they are written in the kernel's size, and
+ * without a gap.
+ */
 TEST_F(array, long_elements)
 {
 	const __u32 sizes[] = { self->size + 1, 2 * self->size, INT_MAX };
@@ -895,7 +898,7 @@ TEST_F(array, long_elements)
 	}
 }
 
-/* A newer user space: what the kernel does not know of is left alone. */
+/* A header of a newer user space: only the part the kernel knows is written. */
 TEST_F(array, long_header)
 {
 	const __u32 hdrs[] = { HDR_SIZE + 1, 24, 32, 4096 };
@@ -947,7 +950,7 @@ TEST_F(array, invalid)
 			       sizeof(bad[i].d), bad[i].optlen);
 }
 
-/* Two pages that user space may write to; returns where the second begins. */
+/* Maps two writable pages, and returns the start of the second one. */
 static unsigned char *map_two_pages(struct __test_metadata *_metadata)
 {
 	const long page = sysconf(_SC_PAGESIZE);
@@ -975,7 +978,7 @@ static bool untouched(const unsigned char *p, size_t len)
 	return !len;
 }
 
-/* Of each element, the first byte has to do. */
+/* Compares the first byte of each element, which is not a time. */
 static void expect_written(struct __test_metadata *_metadata,
 			   const unsigned char *array,
 			   const struct reference *ref, int opt, __u32 num)
@@ -986,8 +989,9 @@ static void expect_written(struct __test_metadata *_metadata,
 		EXPECT_EQ(array[i * size], ref->of[opt].data[i * size]);
 }
 
-/* The header is checked before an element is copied; it and optlen are not
- * written if that fails; and only what is written must be accessible.
+/* The header is validated before an element is written. If this faults, the
+ * header and optlen remain as they were. Memory that is not written need not
+ * be accessible.
  */
 TEST_F(array, fault_element)
 {
@@ -999,7 +1003,7 @@ TEST_F(array, fault_element)
 	edge = map_two_pages(_metadata);
 	protect_page(_metadata, edge, PROT_NONE);
 
-	/* no element fits */
+	/* the first element faults */
 	h = (void *)(edge - HDR_SIZE);
 	bad.size_kernel = 1;
 	*h = bad;
@@ -1013,7 +1017,7 @@ TEST_F(array, fault_element)
 	EXPECT_EQ(len, HDR_SIZE + 2 * self->size);
 	EXPECT_EQ(memcmp(h, &d, sizeof(d)), 0);
 
-	/* none has to */
+	/* no element is written */
 	len = HDR_SIZE + self->size - 1;
 	EXPECT_EQ(get(&self->q, h, &len), 0);
 	EXPECT_EQ(len, HDR_SIZE);
@@ -1025,7 +1029,7 @@ TEST_F(array, fault_element)
 	EXPECT_EQ(len, HDR_SIZE);
 	EXPECT_EQ(h->num_subflows, variant->subflows);
 
-	/* one does */
+	/* the second element faults, if there is one */
 	elem = edge - self->size;
 	h = (void *)(elem - HDR_SIZE);
 	*h = d;
@@ -1093,7 +1097,7 @@ TEST_F(array, fault_header_write)
 	EXPECT_EQ(memcmp(h, &d, sizeof(d)), 0);
 }
 
-/* An unknown extension of the header need not even be accessible. */
+/* The unknown part of a longer header need not be accessible. */
 TEST_F(array, inaccessible_extension)
 {
 	const long page = sysconf(_SC_PAGESIZE);
@@ -1115,7 +1119,7 @@ TEST_F(array, inaccessible_extension)
 	EXPECT_EQ(h->size_user, self->size);
 }
 
-/* If the places overlap, the last one that is written shows. */
+/* If the targets overlap, the last write remains. */
 TEST_F(array, write_order)
 {
 	struct {
@@ -1136,12 +1140,12 @@ TEST_F(array, write_order)
 	EXPECT_EQ(buf.d.size_user, self->size);
 }
 
-/* MPTCP_FULL_INFO: a header, with pointers to two arrays */
+/* MPTCP_FULL_INFO: a header that points to two arrays */
 FIXTURE(full_info)
 {
 	struct connection c;
 	struct query q;
-	__u32 sf_size, ti_size;		/* of the kernel's elements */
+	__u32 sf_size, ti_size;		/* of an element in the kernel */
 	__u32 info_size;
 };
 
@@ -1170,7 +1174,7 @@ FIXTURE_TEARDOWN(full_info)
 	tear_down(&self->c);
 }
 
-/* Whatever user space is interested in, the number is the real one. */
+/* The number of subflows does not depend on the length of the arrays. */
 TEST_F(full_info, array_lengths)
 {
 	const __u32 nums[] = { 0, 1, 2, 3, 4, INT_MAX, INT_MAX + 1U, UINT_MAX };
@@ -1186,8 +1190,8 @@ TEST_F(full_info, array_lengths)
 	}
 }
 
-/* Each size of the one with each of the other, and those of a newer user
- * space: the elements are as far apart as the kernel's size.
+/* All combinations of the sizes of both kinds of elements. Those that are
+ * larger than the kernel's are written in the kernel's size, without a gap.
  */
 TEST_F(full_info, element_sizes)
 {
@@ -1205,7 +1209,7 @@ TEST_F(full_info, element_sizes)
 				    variant->subflows, FULL_SIZE);
 }
 
-/* It cuts struct mptcp_info, which may be left out. */
+/* optlen truncates struct mptcp_info, down to nothing. */
 TEST_F(full_info, optlen)
 {
 	const int all = FULL_SIZE + self->info_size;
@@ -1220,7 +1224,7 @@ TEST_F(full_info, optlen)
 	}
 }
 
-/* Any element, at no address, would be a fault. */
+/* The addresses of the arrays are 0: writing an element would be EFAULT. */
 TEST_F(full_info, invalid)
 {
 	const __u32 num = MAX_SUBFLOWS;
@@ -1253,7 +1257,7 @@ TEST_F(full_info, invalid)
 			       FULL_SIZE, bad[i].optlen);
 }
 
-/* The arrays need only be accessible where something is written. */
+/* An array need not be accessible if nothing is written to it. */
 TEST_F(full_info, unused_pointer)
 {
 	const __u32 sf = self->sf_size, ti = self->ti_size;
@@ -1309,7 +1313,7 @@ TEST_F(full_info, fault_element)
 		struct mptcp_full_info mfi, old;
 		int len = sizeof(mfi);
 
-		/* the one that faults ends where it does, the other has room */
+		/* one array ends where it faults, the other has room */
 		sf_edge = map_two_pages(_metadata);
 		ti_edge = map_two_pages(_metadata);
 		protect_page(_metadata, sf_edge, PROT_NONE);
@@ -1341,7 +1345,7 @@ TEST_F(full_info, fault_element)
 	}
 }
 
-/* After the elements comes optlen, then the header with struct mptcp_info. */
+/* optlen is written after the elements, then the header with mptcp_info. */
 TEST_F(full_info, fault_header_write)
 {
 	const unsigned int num = variant->subflows;
@@ -1366,7 +1370,7 @@ TEST_F(full_info, fault_header_write)
 		memset(sf, CANARY, sizeof(sf));
 		memset(ti, CANARY, sizeof(ti));
 
-		/* the header, and an optlen before it */
+		/* the header faults, and an optlen on the same page */
 		protect_page(_metadata, edge - page, PROT_READ);
 		EXPECT_EQ(get(&self->q, req, lens[i]), -EFAULT);
 		EXPECT_EQ(*lens[i], i ? BUF_SIZE : FULL_SIZE + self->info_size);
@@ -1377,7 +1381,7 @@ TEST_F(full_info, fault_header_write)
 		protect_page(_metadata, edge - page, PROT_READ | PROT_WRITE);
 	}
 
-	/* struct mptcp_info, which must only be accessible if it is written */
+	/* mptcp_info faults, but need not be accessible if not requested */
 	protect_page(_metadata, edge, PROT_NONE);
 	*lens[1] = FULL_SIZE + 1;
 	EXPECT_EQ(get(&self->q, req, lens[1]), -EFAULT);
@@ -1389,7 +1393,7 @@ TEST_F(full_info, fault_header_write)
 	EXPECT_EQ(*lens[1], FULL_SIZE);
 }
 
-/* If the places overlap, the last one that is written shows. */
+/* If the targets overlap, the last write remains. */
 TEST_F(full_info, write_order)
 {
 	const struct elems *ti = &self->c.ref.of[MPTCP_TCPINFO];
@@ -1419,7 +1423,7 @@ TEST_F(full_info, write_order)
 	EXPECT_EQ(get(&self->q, &mfi, &len), 0);
 	EXPECT_EQ(len, FULL_SIZE);
 
-	/* the header over all of them */
+	/* the header over elements and optlen */
 	mfi = old;
 	mfi.size_tcpinfo_user = BUF_SIZE;
 	mfi.subflow_info = (uintptr_t)&mfi.size_tcpinfo_kernel;
@@ -1428,7 +1432,7 @@ TEST_F(full_info, write_order)
 	EXPECT_EQ(mfi.size_tcpinfo_user, self->ti_size);
 }
 
-/* What all of the options do with their arguments alike. */
+/* Behaviour that is common to all options. */
 FIXTURE(option)
 {
 	struct connection c;
@@ -1456,7 +1460,7 @@ FIXTURE_TEARDOWN(option)
 	tear_down(&self->c);
 }
 
-/* optlen is read, and found too short, before the header is read. */
+/* optlen is read and validated before the header is read. */
 TEST_F(option, bad_pointer)
 {
 	const struct option *opt = variant->opt;
@@ -1483,7 +1487,7 @@ TEST_F(option, bad_pointer)
 	}
 }
 
-/* All of the header is read, and no more than that. */
+/* The whole header is read, and nothing after it. */
 TEST_F(option, fault_header_read)
 {
 	const struct option *opt = variant->opt;
@@ -1501,7 +1505,7 @@ TEST_F(option, fault_header_read)
 	EXPECT_EQ(memcmp(req + 1, &opt->hdr, opt->size - 1), 0);
 }
 
-/* optlen is written as a whole, or not at all, and before the header. */
+/* optlen is written completely or not at all, and before the header. */
 TEST_F(option, fault_optlen_write)
 {
 	const struct option *opt = variant->opt;
@@ -1572,7 +1576,7 @@ static void expect_bound(struct __test_metadata *_metadata, int fd, int state,
 	expect_all(_metadata, fd, 1);
 }
 
-/* The kernel makes the first subflow not before it is needed. */
+/* The kernel creates the first subflow only when it is needed. */
 TEST_F(not_connected, no_subflow)
 {
 	unsigned int i;
@@ -1595,7 +1599,9 @@ TEST_F(not_connected, bound)
 		     variant->ip);
 }
 
-/* What counts is the address it is bound to, not the one to send from: none. */
+/* A socket that is bound to a multicast group has no source address. The
+ * options report the address that it is bound to.
+ */
 TEST(bound_to_group)
 {
 	const char *group = "224.0.0.1";
@@ -1616,7 +1622,7 @@ TEST_F(not_connected, listening)
 		     variant->ip);
 }
 
-/* After a fallback to TCP, the option is the one subflow's to refuse. */
+/* After a fallback to TCP, the request is passed to the TCP socket. */
 TEST_F(not_connected, fallback)
 {
 	int err = variant->family == AF_INET ? EOPNOTSUPP : ENOPROTOOPT;
