@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an MPTCP connection tells about its subflows, by socket options of the level `SOL_MPTCP`.
+//! The per-subflow socket options of MPTCP, at level `SOL_MPTCP`.
 //!
-//! | option                | answer                                                         |
-//! |-----------------------|----------------------------------------------------------------|
-//! | `MPTCP_TCPINFO`       | [`SubflowData`], then an array of [`tcp::Info`]                |
-//! | `MPTCP_SUBFLOW_ADDRS` | [`SubflowData`], then an array of [`SubflowAddrs`]             |
-//! | `MPTCP_FULL_INFO`     | [`FullInfo`], with pointers to arrays of [`SubflowInfo`] and   |
-//! |                       | [`tcp::Info`]                                                  |
+//! | option                | written to user space                                            |
+//! |-----------------------|------------------------------------------------------------------|
+//! | `MPTCP_TCPINFO`       | [`SubflowData`], then an array of [`TcpInfo`]                    |
+//! | `MPTCP_SUBFLOW_ADDRS` | [`SubflowData`], then an array of [`SubflowAddrs`]               |
+//! | `MPTCP_FULL_INFO`     | [`FullInfo`], and the arrays of [`SubflowInfo`] and [`TcpInfo`]  |
+//! |                       | that it points to                                                |
 //!
-//! An array gets one [`Element`] for each subflow, for as long as there is room. The header tells
-//! how many subflows there are, so that a user who provided too little room can retry.
+//! An array gets one [`Element`] for each subflow, as long as there is room. The header reports the
+//! number of subflows, so that user space can retry with more room.
 //!
-//! The sizes of structures are the user's own, so that programs older or newer than the kernel
-//! work: an element is cut to the shorter of the user's and the kernel's structure, and of a header
-//! that is longer than the kernel's, only the part that the kernel knows is written.
+//! User space passes the sizes of its structures, so that programs that are older or newer than the
+//! kernel work. An element is truncated to the smaller of the two versions. If the header is longer
+//! than the kernel's, only the part known to the kernel is written.
 //!
 //! C header: [`include/net/mptcp_rust.h`](srctree/include/net/mptcp_rust.h)
 
@@ -26,47 +26,47 @@ use core::{
 use kernel::{
     bindings,
     error::from_result,
-    net::{
-        mptcp::{
-            self,
-            FullInfo,
-            SubflowAddrs,
-            SubflowContext,
-            SubflowData,
-            SubflowInfo, //
-        },
-        sock::{
-            Locked,
-            SockOpt, //
-        },
-        tcp, //
+    net::mptcp::{
+        FullInfo,
+        FullInfoHeader,
+        LockedSock,
+        MptcpInfo,
+        SubflowAddrs,
+        SubflowContext,
+        SubflowData,
+        SubflowInfo,
+        TcpInfo, //
     },
     num::casts::{
         usize_into_u32,
         IntoSafeCast, //
     },
     prelude::*,
-    transmute::AsBytes,
     uaccess::{
         UserPtr,
         UserSlice, //
     },
 };
 
-/// Size of the first version of [`SubflowData`], which user space may always use.
+use zerocopy::{
+    FromZeros,
+    Immutable, //
+};
+
+/// Size of the first version of [`SubflowData`], which every later kernel accepts.
 const MIN_INFO_OPTLEN_SIZE: u32 = 16;
 
-// A header that has grown needs to be read, and written back, by the size that the user states.
+// If the header grows, the code below must handle both sizes.
 static_assert!(size_of::<SubflowData>() == 16);
 
 /// Size of the header of [`FullInfo`].
-const MIN_FULL_INFO_OPTLEN_SIZE: u32 = usize_into_u32::<{ FullInfo::HEADER_SIZE }>();
+const MIN_FULL_INFO_OPTLEN_SIZE: u32 = usize_into_u32::<{ size_of::<FullInfoHeader>() }>();
 
-/// The largest size that user space may state. Sizes are `int`s, as is `optlen`.
+/// The largest size that is valid. Like `optlen`, sizes are `int`s in C.
 const MAX_SIZE: u32 = c_int::MAX.unsigned_abs();
 
-/// What the kernel writes to an array, once for each subflow.
-trait Element: AsBytes + Sized {
+/// An array element, which describes one subflow.
+trait Element: IntoBytes + Immutable + Sized {
     /// Size of the kernel's version of an element.
     // CAST: The structures are far smaller than 4 GiB.
     const SIZE: u32 = size_of::<Self>() as u32;
@@ -75,10 +75,10 @@ trait Element: AsBytes + Sized {
     fn get<'s>(subflow: &SubflowContext, slot: &'s mut MaybeUninit<Self>) -> &'s Self;
 }
 
-impl Element for tcp::Info {
+impl Element for TcpInfo {
     #[inline]
     fn get<'s>(subflow: &SubflowContext, slot: &'s mut MaybeUninit<Self>) -> &'s Self {
-        subflow.tcp_sock().get_info(slot)
+        subflow.get_tcp_info(slot)
     }
 }
 
@@ -92,7 +92,7 @@ impl Element for SubflowAddrs {
 impl Element for SubflowInfo {
     #[inline]
     fn get<'s>(subflow: &SubflowContext, slot: &'s mut MaybeUninit<Self>) -> &'s Self {
-        subflow.get_info(slot)
+        subflow.get_subflow_info(slot)
     }
 }
 
@@ -100,15 +100,15 @@ impl Element for SubflowInfo {
 struct Array<E> {
     /// Where the next element goes.
     next: UserPtr,
-    /// Size of an element: the shorter of the user's and the kernel's version.
+    /// Size of an element: the smaller of the user's and the kernel's version.
     size_user: u32,
-    /// How many bytes there are for more elements.
+    /// Number of bytes left for more elements.
     room: u32,
     _element: PhantomData<E>,
 }
 
 impl<E: Element> Array<E> {
-    /// Creates an array with `room` bytes, of elements whose size is `size_user` for the user.
+    /// Creates an array of `room` bytes. User space expects elements of `size_user` bytes.
     fn with_room(start: UserPtr, size_user: u32, room: u32) -> Self {
         Self {
             next: start,
@@ -122,17 +122,17 @@ impl<E: Element> Array<E> {
     fn with_len(start: UserPtr, size_user: u32, len: u32) -> Self {
         let mut array = Self::with_room(start, size_user, 0);
 
-        // Saturates where there is room for more subflows than there is memory.
+        // This only saturates if the array has room for more subflows than can exist.
         array.room = array.size_user.saturating_mul(len);
         array
     }
 
-    /// Takes the place of the next element, if there is room for it.
+    /// Reserves room for the next element.
     ///
-    /// Elements without a size have room, but there is nothing to write.
+    /// Returns [`None`] if there is none. An array of elements of size 0 has no room.
     #[inline]
     fn place(&mut self) -> Option<UserSlice> {
-        if self.size_user == 0 {
+        if self.room == 0 {
             return None;
         }
         self.room = self.room.checked_sub(self.size_user)?;
@@ -151,31 +151,36 @@ impl<E: Element> Array<E> {
         };
         let mut slot = MaybeUninit::uninit();
 
-        // Cut to the size of an element in user memory.
-        place
-            .writer()
-            .write_truncated(E::get(subflow, &mut slot))
-            .map(drop)
+        write_truncated(place, E::get(subflow, &mut slot))
     }
 }
 
-/// Calls `f` for each subflow, under the lock of `msk`, and returns how many there are.
+/// Writes as much of `value` as fits in `place`.
 #[inline]
-fn for_each_subflow(
-    msk: &Locked<'_, mptcp::Sock>,
-    mut f: impl FnMut(&SubflowContext) -> Result,
-) -> Result<u32> {
-    let mut num_subflows: u32 = 0;
-
-    for subflow in msk.subflows() {
-        num_subflows = num_subflows.wrapping_add(1);
-        f(subflow)?;
-    }
-
-    Ok(num_subflows)
+fn write_truncated(place: UserSlice, value: &(impl IntoBytes + Immutable)) -> Result {
+    place
+        .writer()
+        .write_slice_partial(value.as_bytes(), 0)
+        .map(drop)
 }
 
-/// Validates the size of the user's buffer, in which `min` bytes must fit.
+/// The user's side of a `getsockopt()` call.
+struct SockOpt {
+    /// Address of the buffer.
+    optval: UserPtr,
+    /// Address of the size of the buffer.
+    optlen: UserPtr,
+}
+
+impl SockOpt {
+    /// Returns the first `len` bytes of the buffer.
+    #[inline]
+    fn optval(&self, len: usize) -> UserSlice {
+        UserSlice::new(self.optval, len)
+    }
+}
+
+/// Validates the size of a buffer, which must hold `min` bytes.
 fn check_optlen(len: u32, min: u32) -> Result<u32> {
     if (min..=MAX_SIZE).contains(&len) {
         Ok(len)
@@ -186,59 +191,61 @@ fn check_optlen(len: u32, min: u32) -> Result<u32> {
 
 /// A validated request with a header of type [`SubflowData`].
 struct Request {
-    /// The user's header, behind which the array begins.
+    /// The user's header. The array follows it in the buffer.
     header: SubflowData,
-    /// Size of the array.
+    /// Room in the array, in bytes.
     room: u32,
 }
 
 impl Request {
-    /// Reads a request, each byte of it once.
+    /// Reads a request. No byte is read twice, since user space could change it in between.
     #[inline]
     fn read(opt: &SockOpt) -> Result<Self> {
-        let len = check_optlen(opt.get_optlen()?, MIN_INFO_OPTLEN_SIZE)?;
-        let header = UserSlice::new(opt.optval(), size_of::<SubflowData>())
-            .reader()
-            .read()?;
+        let len = check_optlen(opt.optlen.get_u32()?, MIN_INFO_OPTLEN_SIZE)?;
+
+        let header = opt.optval(size_of::<SubflowData>()).reader().read()?;
 
         Self::new(header, len)
     }
 
-    /// Validates the header of a request for which the user has provided `len` bytes.
+    /// Validates the header of a request whose buffer has `len` bytes.
     fn new(header: SubflowData, len: u32) -> Result<Self> {
         if header.size_subflow_data < MIN_INFO_OPTLEN_SIZE || header.size_user > MAX_SIZE {
             return Err(EINVAL);
         }
 
-        // These two are for the kernel to fill in.
-        if [header.num_subflows, header.size_kernel] != [0, 0] {
+        // These are output fields: user space must set them to 0.
+        if header.num_subflows != 0 || header.size_kernel != 0 {
             return Err(EINVAL);
         }
 
+        let room = len.checked_sub(header.size_subflow_data).ok_or(EINVAL)?;
+
         Ok(Self {
-            room: len.checked_sub(header.size_subflow_data).ok_or(EINVAL)?,
+            // Elements of size 0 need no room.
+            room: if header.size_user == 0 { 0 } else { room },
             header,
         })
     }
 
-    /// Returns the array in the user's buffer, empty as yet.
+    /// Returns the array in the user's buffer, still empty.
     fn array<E: Element>(&self, optval: UserPtr) -> Array<E> {
         let start = optval.wrapping_byte_add(self.header.size_subflow_data.into_safe_cast());
 
         Array::with_room(start, self.header.size_user, self.room)
     }
 
-    /// Returns the size of the answer.
+    /// Returns the size of the reply.
     fn optlen<E>(&self, array: &Array<E>) -> u32 {
-        // Without elements, what the kernel does not know of the header does not count.
+        // Without elements, the unknown part of the header does not count.
         match self.room.saturating_sub(array.room) {
             0 => MIN_INFO_OPTLEN_SIZE,
             copied => self.header.size_subflow_data.saturating_add(copied),
         }
     }
 
-    /// Returns the header of the answer.
-    fn answer<E: Element>(mut self, num_subflows: u32, array: &Array<E>) -> SubflowData {
+    /// Returns the header of the reply.
+    fn reply<E: Element>(mut self, num_subflows: u32, array: &Array<E>) -> SubflowData {
         self.header.num_subflows = num_subflows;
         self.header.size_kernel = E::SIZE;
         self.header.size_user = array.size_user;
@@ -246,21 +253,26 @@ impl Request {
     }
 }
 
-/// Answers an option with a header of type [`SubflowData`], and an array.
-fn subflow_data<E: Element>(msk: &mptcp::Sock, opt: &SockOpt) -> Result {
+/// Handles an option that has a header of type [`SubflowData`] and one array.
+fn subflow_data<E: Element>(msk: &LockedSock, opt: &SockOpt) -> Result {
     let request = Request::read(opt)?;
-    let mut array = request.array::<E>(opt.optval());
-    let num_subflows = for_each_subflow(&Locked::new(msk), |subflow| array.push(subflow))?;
+    let mut array = request.array::<E>(opt.optval);
+    let mut num_subflows: u32 = 0;
 
-    opt.put_optlen(request.optlen(&array))?;
-    UserSlice::new(opt.optval(), size_of::<SubflowData>())
+    for subflow in msk.subflows() {
+        num_subflows = num_subflows.wrapping_add(1);
+        array.push(subflow)?;
+    }
+
+    opt.optlen.put_u32(request.optlen(&array))?;
+    opt.optval(size_of::<SubflowData>())
         .writer()
-        .write(&request.answer(num_subflows, &array))
+        .write(&request.reply(num_subflows, &array))
 }
 
-/// Validates the header of a request for [`FullInfo`].
-fn check_full_info(header: &bindings::mptcp_full_info) -> Result {
-    // These are for the kernel to fill in.
+/// Validates a request for [`FullInfo`].
+fn check_full_info(header: &FullInfoHeader) -> Result {
+    // These are output fields: user space must set them to 0.
     if header.size_tcpinfo_kernel != 0 || header.size_sfinfo_kernel != 0 || header.num_subflows != 0
     {
         return Err(EINVAL);
@@ -273,45 +285,60 @@ fn check_full_info(header: &bindings::mptcp_full_info) -> Result {
     Ok(())
 }
 
-/// Answers `MPTCP_FULL_INFO`.
-fn full_info(msk: &mptcp::Sock, opt: &SockOpt) -> Result {
-    let len = check_optlen(opt.get_optlen()?, MIN_FULL_INFO_OPTLEN_SIZE)?;
-    let mut slot = MaybeUninit::uninit();
-    let info = FullInfo::read(opt.optval(), &mut slot)?;
+/// Handles `MPTCP_FULL_INFO`.
+fn full_info(msk: &LockedSock, opt: &SockOpt) -> Result {
+    let len = check_optlen(opt.optlen.get_u32()?, MIN_FULL_INFO_OPTLEN_SIZE)?;
+    let mut info = FullInfo {
+        header: opt.optval(size_of::<FullInfoHeader>()).reader().read()?,
+        mptcp_info: MptcpInfo::new_zeroed(),
+    };
+    let header = &mut info.header;
 
-    check_full_info(info)?;
+    check_full_info(header)?;
 
-    let max = info.size_arrays_user;
+    let max = header.size_arrays_user;
     let mut subflow_info =
-        Array::<SubflowInfo>::with_len(info.subflow_info(), info.size_sfinfo_user, max);
-    let mut tcp_info = Array::<tcp::Info>::with_len(info.tcp_info(), info.size_tcpinfo_user, max);
+        Array::<SubflowInfo>::with_len(user_ptr(header.subflow_info), header.size_sfinfo_user, max);
+    let mut tcp_info =
+        Array::<TcpInfo>::with_len(user_ptr(header.tcp_info), header.size_tcpinfo_user, max);
+    let mut num_subflows: u32 = 0;
 
-    let msk = Locked::new(msk);
     if len > MIN_FULL_INFO_OPTLEN_SIZE {
-        msk.get_info(info);
+        msk.fill_info(&mut info.mptcp_info);
     }
-    let num_subflows = for_each_subflow(&msk, |subflow| {
-        subflow_info.push(subflow)?;
-        tcp_info.push(subflow)
-    })?;
-    drop(msk);
 
-    info.set_header(num_subflows, tcp_info.size_user, subflow_info.size_user);
+    for subflow in msk.subflows() {
+        num_subflows = num_subflows.wrapping_add(1);
+        subflow_info.push(subflow)?;
+        tcp_info.push(subflow)?;
+    }
+
+    header.size_tcpinfo_kernel = TcpInfo::SIZE;
+    header.size_tcpinfo_user = tcp_info.size_user;
+    header.size_sfinfo_kernel = SubflowInfo::SIZE;
+    header.size_sfinfo_user = subflow_info.size_user;
+    header.num_subflows = num_subflows;
 
     let len = len.min(usize_into_u32::<{ size_of::<FullInfo>() }>());
 
-    opt.put_optlen(len)?;
-    UserSlice::new(opt.optval(), len.into_safe_cast())
-        .writer()
-        .write_truncated(info)
-        .map(drop)
+    opt.optlen.put_u32(len)?;
+    write_truncated(opt.optval(len.into_safe_cast()), &info)
+}
+
+/// Returns the pointer that user space has passed as a 64-bit integer, also on 32-bit kernels.
+#[doc(alias = "u64_to_user_ptr")]
+#[inline]
+fn user_ptr(addr: u64) -> UserPtr {
+    // CAST: 32-bit kernels ignore the upper half, as in C.
+    UserPtr::from_addr(addr as usize)
 }
 
 /// C entry point, see the kernel-doc in the C header.
 ///
 /// # Safety
 ///
-/// `msk` must point to an initialized `struct mptcp_sock` that stays valid during the call.
+/// - `msk` must point to an initialized `struct mptcp_sock` that stays valid during the call.
+/// - The current task must own its socket lock during the call.
 #[export]
 pub unsafe extern "C" fn mptcp_getsockopt_subflow_info(
     msk: *mut bindings::mptcp_sock,
@@ -319,18 +346,19 @@ pub unsafe extern "C" fn mptcp_getsockopt_subflow_info(
     optval: *mut c_char,
     optlen: *mut c_int,
 ) -> c_int {
-    // SAFETY: `msk` is valid and initialized by the safety requirements of this function.
-    let msk = unsafe { mptcp::Sock::from_raw(msk) };
+    // SAFETY: `msk` is valid and locked during the call, by the safety requirements of this
+    // function.
+    let msk = unsafe { LockedSock::from_raw(msk) };
 
-    let opt = SockOpt::new(
-        UserPtr::from_ptr(optval.cast()),
-        UserPtr::from_ptr(optlen.cast()),
-    );
+    let opt = SockOpt {
+        optval: UserPtr::from_ptr(optval.cast()),
+        optlen: UserPtr::from_ptr(optlen.cast()),
+    };
 
     from_result(|| {
-        // CAST: No option has a negative number, nor the one that it turns into.
+        // CAST: A negative `optname` becomes a number that is not an option.
         match optname as u32 {
-            bindings::MPTCP_TCPINFO => subflow_data::<tcp::Info>(msk, &opt),
+            bindings::MPTCP_TCPINFO => subflow_data::<TcpInfo>(msk, &opt),
             bindings::MPTCP_SUBFLOW_ADDRS => subflow_data::<SubflowAddrs>(msk, &opt),
             bindings::MPTCP_FULL_INFO => full_info(msk, &opt),
             _ => Err(EOPNOTSUPP),
@@ -345,9 +373,9 @@ mod tests {
     use super::*;
     use core::iter;
 
-    const SIZE: u32 = <tcp::Info as Element>::SIZE;
+    const SIZE: u32 = TcpInfo::SIZE;
 
-    /// Returns the header of a request that is as the specification wants it.
+    /// Returns the header of a valid request.
     fn header() -> SubflowData {
         SubflowData {
             size_subflow_data: MIN_INFO_OPTLEN_SIZE,
@@ -370,14 +398,14 @@ mod tests {
     }
 
     #[test]
-    fn request_as_specified() {
+    fn valid_request() {
         let room = Request::new(header(), MIN_INFO_OPTLEN_SIZE + 2 * SIZE).map(|r| r.room);
 
         assert_eq!(room, Ok(2 * SIZE));
     }
 
     #[test]
-    fn fields_of_the_kernel_are_zero() {
+    fn output_fields_must_be_zero() {
         let refused = |header| Request::new(header, 1000).err();
         let mut num_subflows = header();
         let mut size_kernel = header();
@@ -390,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn header_of_any_version_but_smaller() {
+    fn header_size() {
         let room = |size_subflow_data, len| {
             let mut header = header();
             header.size_subflow_data = size_subflow_data;
@@ -408,12 +436,12 @@ mod tests {
     }
 
     #[test]
-    fn element_is_cut_to_the_shorter() {
+    fn element_is_truncated() {
         let with_size = |size_user| {
             let mut header = header();
             header.size_user = size_user;
             Request::new(header, 1000)
-                .map(|request| request.array::<tcp::Info>(UserPtr::from_addr(0)).size_user)
+                .map(|request| request.array::<TcpInfo>(UserPtr::from_addr(0)).size_user)
         };
 
         assert_eq!(with_size(0), Ok(0));
@@ -437,12 +465,11 @@ mod tests {
         }
     }
 
-    /// Returns offset and size of the elements that fit in the array of a request, and the size of
-    /// the answer.
+    /// Returns the offset and size of each element that fits, and the size of the reply.
     ///
     /// Writes nothing: the buffer is at address 0.
     fn elements(request: Request) -> ([Option<(usize, usize)>; 3], u32) {
-        let mut array = request.array::<tcp::Info>(UserPtr::from_addr(0));
+        let mut array = request.array::<TcpInfo>(UserPtr::from_addr(0));
         let elements = core::array::from_fn(|_| {
             let offset = array.next.as_const_ptr().addr();
             array.place().map(|slice| (offset, slice.writer().len()))
@@ -452,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn array_begins_behind_the_users_header() {
+    fn array_follows_the_users_header() {
         assert_eq!(
             elements(request(24, 10, 20)),
             ([Some((24, 10)), Some((34, 10)), None], 44)
@@ -460,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn no_part_of_an_element() {
+    fn no_partial_element() {
         let with_room = |room| elements(request(16, 10, room));
 
         assert_eq!(with_room(0), ([None; 3], 16));
@@ -470,12 +497,15 @@ mod tests {
     }
 
     #[test]
-    fn elements_of_no_size() {
-        assert_eq!(elements(request(24, 0, 100)), ([None; 3], 16));
+    fn elements_of_size_zero() {
+        let mut header = header();
+        header.size_user = 0;
+
+        assert_eq!(Request::new(header, 100).map(elements), Ok(([None; 3], 16)));
     }
 
     #[test]
-    fn array_of_a_number_of_elements() {
+    fn array_with_len() {
         let places = |size_user, len| {
             let mut array = Array::<SubflowInfo>::with_len(UserPtr::from_addr(0), size_user, len);
             (array.size_user, iter::from_fn(|| array.place()).count())
@@ -484,13 +514,13 @@ mod tests {
         assert_eq!(places(10, 0), (10, 0));
         assert_eq!(places(10, 3), (10, 3));
         assert_eq!(places(0, 3), (0, 0));
-        assert_eq!(places(MAX_SIZE, 1), (<SubflowInfo as Element>::SIZE, 1));
+        assert_eq!(places(MAX_SIZE, 1), (SubflowInfo::SIZE, 1));
     }
 
     #[test]
     fn full_info_header() {
-        let check = |set: fn(&mut bindings::mptcp_full_info, u32), value| {
-            let mut header = bindings::mptcp_full_info::default();
+        let check = |set: fn(&mut FullInfoHeader, u32), value| {
+            let mut header = FullInfoHeader::new_zeroed();
             set(&mut header, value);
             check_full_info(&header)
         };
@@ -510,7 +540,7 @@ mod tests {
 
     #[test]
     fn array_wraps_around_the_address_space() {
-        let mut array = request(16, 10, 20).array::<tcp::Info>(UserPtr::from_addr(usize::MAX));
+        let mut array = request(16, 10, 20).array::<TcpInfo>(UserPtr::from_addr(usize::MAX));
 
         assert_eq!(array.next.as_const_ptr().addr(), 15);
         array.next = UserPtr::from_addr(usize::MAX);
@@ -519,10 +549,10 @@ mod tests {
     }
 
     #[test]
-    fn answer_tells_what_was_written() {
+    fn reply_header() {
         let request = request(24, 10, 20);
-        let array = request.array::<tcp::Info>(UserPtr::from_addr(0));
-        let header = request.answer(3, &array);
+        let array = request.array::<TcpInfo>(UserPtr::from_addr(0));
+        let header = request.reply(3, &array);
 
         assert_eq!(header.size_subflow_data, 24);
         assert_eq!(header.num_subflows, 3);

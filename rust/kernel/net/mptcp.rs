@@ -2,127 +2,110 @@
 
 //! Multipath TCP (MPTCP) sockets and their subflows.
 //!
-//! An MPTCP connection uses any number of TCP connections, its subflows, at the same time. The
+//! An MPTCP connection uses one or more TCP connections, its subflows, at the same time. The
 //! protocol is described in [RFC 8684].
 //!
-//! C header: [`net/mptcp/protocol.h`](srctree/net/mptcp/protocol.h)
+//! C headers: [`net/mptcp/protocol.h`](srctree/net/mptcp/protocol.h),
+//! [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
 //!
 //! [RFC 8684]: https://datatracker.ietf.org/doc/html/rfc8684
 
 use crate::{
     bindings,
     interop::list::clist_create,
-    net::{
-        inet,
-        sock::{
-            AsSock,
-            Locked, //
-        },
-        tcp, //
-    },
-    num::casts::usize_into_u32,
     prelude::*,
-    transmute::{
-        AsBytes,
-        FromBytes, //
-    },
-    types::Opaque,
-    uaccess::{
-        UserPtr,
-        UserSlice, //
-    }, //
+    transmute,
+    types::Opaque, //
 };
 
-use core::{
-    mem::{
-        offset_of,
-        MaybeUninit, //
-    },
-    ops::Deref, //
+use core::mem::{
+    offset_of,
+    MaybeUninit, //
 };
 
-// The layouts are as in C.
-static_assert!(size_of::<bindings::mptcp_sock>() == bindings::SIZEOF_MPTCP_SOCK);
+use zerocopy_derive::Immutable;
+
+type CSock = bindings::mptcp_sock;
+type CSubflow = bindings::mptcp_subflow_context;
+
+// `bindgen` must place the fields that are read here where the C compiler does.
+static_assert!(size_of::<CSock>() == bindings::SIZEOF_MPTCP_SOCK);
+static_assert!(offset_of!(CSock, conn_list) == bindings::OFFSETOF_MPTCP_SOCK_CONN_LIST);
+static_assert!(size_of::<CSubflow>() == bindings::SIZEOF_MPTCP_SUBFLOW);
+static_assert!(offset_of!(CSubflow, node) == bindings::OFFSETOF_MPTCP_SUBFLOW_NODE);
+static_assert!(offset_of!(CSubflow, tcp_sock) == bindings::OFFSETOF_MPTCP_SUBFLOW_TCP_SOCK);
 static_assert!(
-    size_of::<bindings::mptcp_subflow_context>() == bindings::SIZEOF_MPTCP_SUBFLOW_CONTEXT
+    offset_of!(CSubflow, __bindgen_anon_1.__bindgen_anon_1.subflow_id)
+        == bindings::OFFSETOF_MPTCP_SUBFLOW_ID
 );
 
-/// An MPTCP socket: one connection, or a listener.
+/// Asserts that a structure has the size and the alignment of its C counterpart.
+macro_rules! assert_layout {
+    ($rust:ident == $c:ident) => {
+        static_assert!(size_of::<$rust>() == size_of::<bindings::$c>());
+        static_assert!(align_of::<$rust>() == align_of::<bindings::$c>());
+    };
+}
+
+/// Asserts that fields have the same offset in a structure and in its C counterpart.
+macro_rules! assert_offsets {
+    ($rust:ident == $c:ident: $($field:ident)*) => {
+        $(static_assert!(offset_of!($rust, $field) == offset_of!(bindings::$c, $field));)*
+    };
+}
+
+/// An MPTCP socket, either a connection or a listener, whose lock the current task holds.
+///
+/// Data that the socket lock protects is only accessible through this type: code that accesses it
+/// without the lock does not compile.
 ///
 /// # Invariants
 ///
-/// The underlying [`struct mptcp_sock`] is initialized.
+/// - The underlying [`struct mptcp_sock`] is initialized.
+/// - The current task owns its socket lock, and does not release it while `self` is borrowed.
 ///
 /// [`struct mptcp_sock`]: srctree/net/mptcp/protocol.h
 #[repr(transparent)]
-pub struct Sock(Opaque<bindings::mptcp_sock>);
+pub struct LockedSock(Opaque<CSock>);
 
-impl Sock {
-    /// Creates a reference to a [`Sock`] from a raw pointer.
+impl LockedSock {
+    /// Creates a reference to a [`LockedSock`] from a raw pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must point to an initialized `struct mptcp_sock` that stays valid for `'a`.
+    /// - `ptr` must point to an initialized `struct mptcp_sock` that stays valid for `'a`.
+    /// - The current task must own its socket lock for all of `'a`.
     #[inline]
-    pub unsafe fn from_raw<'a>(ptr: *mut bindings::mptcp_sock) -> &'a Self {
+    pub unsafe fn from_raw<'a>(ptr: *mut CSock) -> &'a Self {
         // SAFETY: `Self` is transparent over `struct mptcp_sock`, and `ptr` is valid for `'a` by
         // the safety requirements of this function.
         //
-        // INVARIANT: The pointee is initialized by the same requirements.
+        // INVARIANT: The same requirements provide both type invariants.
         unsafe { &*ptr.cast() }
     }
-}
 
-// SAFETY: A `struct mptcp_sock` starts with a `struct sock`, which is initialized by the type
-// invariants and lives as long as `self`.
-unsafe impl AsSock for Sock {
-    #[inline]
-    fn as_sock(&self) -> *mut bindings::sock {
-        // SAFETY: `self` is valid, and only the address of the field is taken.
-        unsafe { &raw mut (*self.0.get()).sk.icsk_inet.sk }
-    }
-}
-
-impl Locked<'_, Sock> {
-    /// Returns an iterator over the connection's subflows.
+    /// Returns an iterator over the subflows of the connection.
     ///
-    /// A socket that is not, or no longer, connected may have none.
+    /// A socket that is not connected may have none.
     #[doc(alias = "mptcp_for_each_subflow")]
     #[inline]
     pub fn subflows(&self) -> impl Iterator<Item = &SubflowContext> {
         let msk = self.0.get();
 
         // SAFETY:
-        // - `msk` is valid and initialized by the type invariants of `Sock`, and so is the list.
-        // - The list holds `struct mptcp_subflow_context`s, linked by their `node`.
-        // - The owner of the msk lock may change the list, or else who has the msk's spinlock while
-        //   the msk lock has no owner. The current task is the owner for as long as `self` is
-        //   borrowed by the type invariants of `Locked`, and does not change it.
+        // - `msk` and its list are valid and initialized by the type invariants.
+        // - The list contains `struct mptcp_subflow_context`s, linked by `node`.
+        // - The list is only changed by the owner of the socket lock or, while the lock has no
+        //   owner, by a softirq that holds the socket's spinlock. By the type invariants, the
+        //   current task owns the lock while `self` is borrowed, and it does not change the list.
         // - `SubflowContext` is transparent over `struct mptcp_subflow_context`.
         //
-        // INVARIANT: The subflows are initialized before they are linked, and are unlinked before
-        // they are freed.
-        let conn_list = unsafe {
-            clist_create!(
-                &raw mut (*msk).conn_list,
-                SubflowContext,
-                bindings::mptcp_subflow_context,
-                node
-            )
-        };
+        // INVARIANT: Subflows are zeroed at allocation, and are unlinked before they are freed. The
+        // current task owns the lock for as long as `self`, and so each subflow, is borrowed.
+        let conn_list =
+            unsafe { clist_create!(&raw mut (*msk).conn_list, SubflowContext, CSubflow, node) };
 
         conn_list.iter()
-    }
-
-    /// Writes a snapshot of the connection's state and counters to `info`.
-    #[doc(alias = "mptcp_diag_fill_info")]
-    #[inline]
-    pub fn get_info(&self, info: &mut FullInfo) {
-        // SAFETY: The socket is valid by the type invariants of `Sock`, and locked by those of
-        // `Locked`.
-        //
-        // INVARIANT: The function zeroes the structure before it fills in the fields.
-        unsafe { bindings::mptcp_diag_fill_info_locked(self.0.get(), &mut info.0.mptcp_info) };
     }
 }
 
@@ -130,207 +113,219 @@ impl Locked<'_, Sock> {
 ///
 /// # Invariants
 ///
-/// The underlying [`struct mptcp_subflow_context`] is initialized and is on the `conn_list` of an
-/// MPTCP socket that stays locked for as long as `self` is borrowed.
+/// - The underlying [`struct mptcp_subflow_context`] is initialized.
+/// - It is on the `conn_list` of an MPTCP socket whose lock the current task owns for as long as
+///   `self` is borrowed.
 ///
 /// [`struct mptcp_subflow_context`]: srctree/net/mptcp/protocol.h
 #[repr(transparent)]
-pub struct SubflowContext(Opaque<bindings::mptcp_subflow_context>);
+pub struct SubflowContext(Opaque<CSubflow>);
 
 impl SubflowContext {
-    /// Returns the TCP socket of the subflow.
+    /// Returns a pointer to the TCP socket of the subflow.
+    ///
+    /// The connection holds a reference to that socket, so it is valid while `self` is borrowed.
     #[doc(alias = "mptcp_subflow_tcp_sock")]
     #[inline]
-    pub fn tcp_sock(&self) -> &tcp::Sock {
-        // SAFETY: The subflow is initialized by the type invariants, and so is its `tcp_sock`,
-        // which is set once, before the subflow is added to a connection.
-        let ssk = unsafe { (*self.0.get()).tcp_sock };
-
-        // SAFETY: The subflows of an MPTCP socket are TCP sockets, each of which it holds a
-        // reference to while the subflow is on its list.
-        unsafe { tcp::Sock::from_raw(ssk.cast()) }
+    fn as_ssk(&self) -> *mut bindings::sock {
+        // SAFETY: The subflow is initialized by the type invariants. `tcp_sock` is set before the
+        // subflow is linked, and does not change.
+        unsafe { (*self.0.get()).tcp_sock }
     }
 
-    /// Returns the number of the subflow, which no other of the same connection ever has.
+    /// Returns the identifier of the subflow, which is unique within the connection.
+    ///
+    /// That of the first subflow becomes 0 if C calls `mptcp_subflow_ctx_reset()`: when `connect()`
+    /// fails, or when MPTCP closes the subflow in the TCP state `CLOSE`.
     #[inline]
     pub fn subflow_id(&self) -> u32 {
-        // SAFETY: The subflow is initialized by the type invariants. The union is but two names for
-        // the same fields.
+        // SAFETY: The subflow is initialized by the type invariants, and the field is only written
+        // with the lock held. Both members of the union have the same layout.
         unsafe { (*self.0.get()).__bindgen_anon_1.__bindgen_anon_1.subflow_id }
     }
 
+    /// Writes the state and the counters of the subflow's TCP socket to `info`.
+    ///
+    /// Takes the lock of that socket, which may sleep.
+    #[doc(alias = "tcp_get_info")]
+    #[inline]
+    pub fn get_tcp_info<'i>(&self, info: &'i mut MaybeUninit<TcpInfo>) -> &'i TcpInfo {
+        // SAFETY: `as_ssk()` returns a valid TCP socket. `info` is valid for writes of a
+        // `struct tcp_info`: `TcpInfo` has the same size and alignment.
+        unsafe { bindings::tcp_get_info(self.as_ssk(), info.as_mut_ptr().cast()) };
+
+        // SAFETY: `tcp_get_info()` zeroes the whole structure before it fills in the fields, so all
+        // bytes are initialized.
+        unsafe { info.assume_init_ref() }
+    }
+}
+
+/// The state and the counters of a TCP socket, a `struct tcp_info`.
+///
+/// The contents are opaque to Rust. The type has no padding, so it has no uninitialized bytes to
+/// leak.
+///
+/// C header: [`include/uapi/linux/tcp.h`](srctree/include/uapi/linux/tcp.h)
+#[derive(IntoBytes, Immutable)]
+#[repr(transparent)]
+pub struct TcpInfo([u64; size_of::<bindings::tcp_info>() / size_of::<u64>()]);
+
+assert_layout!(TcpInfo == tcp_info);
+
+/// The header of the socket options `MPTCP_TCPINFO` and `MPTCP_SUBFLOW_ADDRS`, a
+/// `struct mptcp_subflow_data`.
+///
+/// An array of one element for each subflow follows, `size_subflow_data` bytes after the beginning
+/// of the header.
+#[derive(FromBytes, IntoBytes, Immutable)]
+#[repr(C, align(8))]
+pub struct SubflowData {
+    /// Size of this structure in user space, in bytes.
+    pub size_subflow_data: u32,
+    /// Number of subflows. User space sets it to 0.
+    pub num_subflows: u32,
+    /// Size of an element in the kernel, in bytes. User space sets it to 0.
+    pub size_kernel: u32,
+    /// Size of an element in user space, in bytes.
+    pub size_user: u32,
+}
+
+// SAFETY: The structure consists of integers, which have no invalid values.
+unsafe impl transmute::FromBytes for SubflowData {}
+
+// SAFETY: The structure has no padding, or `IntoBytes` could not be derived, and no interior
+// mutability.
+unsafe impl transmute::AsBytes for SubflowData {}
+
+assert_layout!(SubflowData == mptcp_subflow_data);
+assert_offsets! {
+    SubflowData == mptcp_subflow_data: size_subflow_data num_subflows size_kernel size_user
+}
+
+/// The header of the socket option `MPTCP_FULL_INFO`, the first part of a `struct mptcp_full_info`.
+#[derive(FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct FullInfoHeader {
+    /// Size of a `struct tcp_info` in the kernel, in bytes. User space sets it to 0.
+    pub size_tcpinfo_kernel: u32,
+    /// Size of a `struct tcp_info` in user space, in bytes.
+    pub size_tcpinfo_user: u32,
+    /// Size of a `struct mptcp_subflow_info` in the kernel, in bytes. User space sets it to 0.
+    pub size_sfinfo_kernel: u32,
+    /// Size of a `struct mptcp_subflow_info` in user space, in bytes.
+    pub size_sfinfo_user: u32,
+    /// Number of subflows. User space sets it to 0.
+    pub num_subflows: u32,
+    /// Capacity of each array, in elements.
+    pub size_arrays_user: u32,
+    /// User space address of an array of `struct mptcp_subflow_info`.
+    pub subflow_info: u64,
+    /// User space address of an array of `struct tcp_info`.
+    pub tcp_info: u64,
+}
+
+// SAFETY: The structure consists of integers, which have no invalid values.
+unsafe impl transmute::FromBytes for FullInfoHeader {}
+
+assert_offsets! {
+    FullInfoHeader == mptcp_full_info: size_tcpinfo_kernel size_tcpinfo_user size_sfinfo_kernel
+        size_sfinfo_user num_subflows size_arrays_user subflow_info tcp_info
+}
+
+/// What the socket option `MPTCP_FULL_INFO` writes back, a `struct mptcp_full_info`.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+pub struct FullInfo {
+    /// The request, which becomes the header of the reply.
+    pub header: FullInfoHeader,
+    /// State and counters of the connection.
+    pub mptcp_info: MptcpInfo,
+}
+
+assert_layout!(FullInfo == mptcp_full_info);
+assert_offsets! { FullInfo == mptcp_full_info: mptcp_info }
+
+/// The state and the counters of an MPTCP connection, a `struct mptcp_info`.
+///
+/// The contents are opaque to Rust. The type has no padding, so it has no uninitialized bytes to
+/// leak.
+#[derive(FromBytes, IntoBytes, Immutable)]
+#[repr(transparent)]
+pub struct MptcpInfo([u64; size_of::<bindings::mptcp_info>() / size_of::<u64>()]);
+
+assert_layout!(MptcpInfo == mptcp_info);
+
+// `fill_info()` and `write_addrs()` are not inlined: they call C functions that are not exported,
+// which a module could not call.
+
+impl LockedSock {
+    /// Writes the state and the counters of the connection to `info`.
+    #[doc(alias = "mptcp_diag_fill_info")]
+    pub fn fill_info(&self, info: &mut MptcpInfo) {
+        // SAFETY: The socket is valid, and the current task owns its lock, by the type invariants.
+        // `info` is valid for writes of a `struct mptcp_info`: `MptcpInfo` has the same size and
+        // alignment. Whatever integers C writes are valid.
+        unsafe { bindings::mptcp_diag_fill_info_locked(self.0.get(), (&raw mut *info).cast()) };
+    }
+}
+
+impl SubflowContext {
+    fn write_addrs(&self, addrs: &mut MaybeUninit<SubflowAddrs>) {
+        // SAFETY: `as_ssk()` returns a valid TCP socket. `addrs` is valid for writes of a
+        // `struct mptcp_subflow_addrs`: `SubflowAddrs` has the same size and alignment.
+        unsafe { bindings::mptcp_get_sub_addrs(self.as_ssk(), addrs.as_mut_ptr().cast()) };
+    }
+
     /// Writes the addresses of the subflow to `addrs`.
+    #[doc(alias = "mptcp_get_sub_addrs")]
     #[inline]
     pub fn get_addrs<'a>(&self, addrs: &'a mut MaybeUninit<SubflowAddrs>) -> &'a SubflowAddrs {
-        let this = zeroed(addrs);
+        self.write_addrs(addrs);
 
-        this.set(self);
-        this
+        // SAFETY: `mptcp_get_sub_addrs()` zeroes the whole structure before it fills in the fields,
+        // so all bytes are initialized.
+        unsafe { addrs.assume_init_ref() }
     }
 
-    /// Writes number and addresses of the subflow to `info`.
+    /// Writes the identifier and the addresses of the subflow to `info`.
     #[inline]
-    pub fn get_info<'i>(&self, info: &'i mut MaybeUninit<SubflowInfo>) -> &'i SubflowInfo {
-        let this = zeroed(info);
+    pub fn get_subflow_info<'i>(&self, info: &'i mut MaybeUninit<SubflowInfo>) -> &'i SubflowInfo {
+        let ptr = info.as_mut_ptr();
 
-        this.id = self.subflow_id();
-        this.addrs.set(self);
-        this
+        // SAFETY: `ptr` is valid for writes of a `SubflowInfo`, so each field can be written, and
+        // `addrs` may be borrowed as `MaybeUninit`.
+        let addrs = unsafe {
+            (&raw mut (*ptr).id).write(self.subflow_id());
+            (&raw mut (*ptr)._padding).write_bytes(0, 1);
+            &mut *(&raw mut (*ptr).addrs).cast::<MaybeUninit<SubflowAddrs>>()
+        };
+
+        self.get_addrs(addrs);
+
+        // SAFETY: All fields have been written.
+        unsafe { info.assume_init_ref() }
     }
 }
 
-/// Returns a reference to a value whose bytes are all zero, padding included.
-#[inline]
-fn zeroed<T: Zeroable>(slot: &mut MaybeUninit<T>) -> &mut T {
-    // SAFETY: `slot` is valid for writes of a `T`.
-    unsafe { slot.as_mut_ptr().write_bytes(0, 1) };
-
-    // SAFETY: The value with all bytes zero is a valid one for `T: Zeroable`.
-    unsafe { slot.assume_init_mut() }
-}
-
-/// The addresses of a subflow, as an array element for user space.
+/// The local and the remote address of a subflow, a `struct mptcp_subflow_addrs`.
 ///
-/// C header: [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
-///
-/// # Invariants
-///
-/// Every byte is initialized, padding included.
-#[derive(Zeroable)]
+/// The contents are opaque to Rust. The type has no padding, so it has no uninitialized bytes to
+/// leak.
+#[derive(IntoBytes, Immutable)]
 #[repr(transparent)]
-pub struct SubflowAddrs(bindings::mptcp_subflow_addrs);
+pub struct SubflowAddrs([usize; size_of::<bindings::mptcp_subflow_addrs>() / size_of::<usize>()]);
 
-impl SubflowAddrs {
-    /// Sets the addresses in a value that is all zeroes.
-    fn set(&mut self, subflow: &SubflowContext) {
-        // INVARIANT: Writes whole structures without padding only.
-        match subflow.tcp_sock().inet().addrs() {
-            Some(inet::Addrs::V4(local, remote)) => {
-                self.0.__bindgen_anon_1.sin_local = local;
-                self.0.__bindgen_anon_2.sin_remote = remote;
-            }
-            #[cfg(CONFIG_IPV6)]
-            Some(inet::Addrs::V6(local, remote)) => {
-                self.0.__bindgen_anon_1.sin6_local = local;
-                self.0.__bindgen_anon_2.sin6_remote = remote;
-            }
-            None => (),
-        }
-    }
-}
+assert_layout!(SubflowAddrs == mptcp_subflow_addrs);
 
-// SAFETY: There are no uninitialized bytes by the type invariants, and no interior mutability.
-unsafe impl AsBytes for SubflowAddrs {}
-
-/// Number and addresses of a subflow, as an array element for user space.
-///
-/// It can be had by reference only, since a move need not preserve padding.
-///
-/// C header: [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
-///
-/// # Invariants
-///
-/// Every byte is initialized, padding included.
-#[derive(Zeroable)]
+/// The identifier and the addresses of a subflow, a `struct mptcp_subflow_info`.
+#[derive(IntoBytes, Immutable)]
 #[repr(C)]
 pub struct SubflowInfo {
     id: u32,
+    /// Explicit, so that these bytes are initialized before they are copied to user space.
+    _padding: [u8; offset_of!(bindings::mptcp_subflow_info, addrs) - size_of::<u32>()],
     addrs: SubflowAddrs,
 }
 
-// SAFETY: There are no uninitialized bytes by the type invariants, and no interior mutability.
-unsafe impl AsBytes for SubflowInfo {}
-
-// The layout is the one that user space expects.
-static_assert!(size_of::<SubflowInfo>() == size_of::<bindings::mptcp_subflow_info>());
-static_assert!(offset_of!(SubflowInfo, addrs) == offset_of!(bindings::mptcp_subflow_info, addrs));
-
-/// The header of a request for an array with one element for each subflow, and of the answer.
-///
-/// C header: [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
-pub type SubflowData = bindings::mptcp_subflow_data;
-
-// No padding, neither between the four fields nor behind them, where the alignment may call for it.
-static_assert!(size_of::<SubflowData>() == 4 * size_of::<u32>());
-
-// SAFETY: The structure is made of integers only, of which any bit pattern is a valid value, and
-// has no interior mutability.
-unsafe impl FromBytes for SubflowData {}
-
-// SAFETY: The structure has no padding, as asserted above, and no interior mutability.
-unsafe impl AsBytes for SubflowData {}
-
-/// Request and answer of the socket option `MPTCP_FULL_INFO`.
-///
-/// It can be had by reference only, since a move need not preserve padding.
-///
-/// C header: [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
-///
-/// # Invariants
-///
-/// Every byte is initialized, padding included.
-#[derive(Zeroable)]
-#[repr(transparent)]
-pub struct FullInfo(bindings::mptcp_full_info);
-
-impl FullInfo {
-    /// Size of what precedes the `struct mptcp_info`: the request.
-    pub const HEADER_SIZE: usize = offset_of!(bindings::mptcp_full_info, mptcp_info);
-
-    /// Reads the header of a request from `optval`, and zeroes the rest.
-    #[inline]
-    pub fn read<'i>(optval: UserPtr, slot: &'i mut MaybeUninit<Self>) -> Result<&'i mut Self> {
-        let this = zeroed(slot);
-
-        // SAFETY: The structure starts with the header, which is as long as that, and made of
-        // integers: any bytes are valid values. It is borrowed exclusively, as `this` is.
-        let header = unsafe { &mut *(&raw mut this.0).cast::<[u8; Self::HEADER_SIZE]>() };
-
-        UserSlice::new(optval, Self::HEADER_SIZE)
-            .reader()
-            .read_slice(header)?;
-
-        Ok(this)
-    }
-
-    /// Sets the header of the answer, given the sizes of the arrays' elements in user memory.
-    #[inline]
-    pub fn set_header(&mut self, num_subflows: u32, size_tcpinfo_user: u32, size_sfinfo_user: u32) {
-        self.0.size_tcpinfo_kernel = usize_into_u32::<{ size_of::<tcp::Info>() }>();
-        self.0.size_tcpinfo_user = size_tcpinfo_user;
-        self.0.size_sfinfo_kernel = usize_into_u32::<{ size_of::<SubflowInfo>() }>();
-        self.0.size_sfinfo_user = size_sfinfo_user;
-        self.0.num_subflows = num_subflows;
-    }
-
-    /// Returns the array of [`SubflowInfo`]s in user memory.
-    #[inline]
-    pub fn subflow_info(&self) -> UserPtr {
-        u64_to_user_ptr(self.0.subflow_info)
-    }
-
-    /// Returns the array of [`tcp::Info`]s in user memory.
-    #[inline]
-    pub fn tcp_info(&self) -> UserPtr {
-        u64_to_user_ptr(self.0.tcp_info)
-    }
-}
-
-// SAFETY: There are no uninitialized bytes by the type invariants, and no interior mutability.
-unsafe impl AsBytes for FullInfo {}
-
-impl Deref for FullInfo {
-    type Target = bindings::mptcp_full_info;
-
-    #[inline]
-    fn deref(&self) -> &bindings::mptcp_full_info {
-        &self.0
-    }
-}
-
-/// Returns the pointer that user space has passed as a 64-bit integer, also on 32-bit kernels.
-#[inline]
-fn u64_to_user_ptr(addr: u64) -> UserPtr {
-    // CAST: The upper half is ignored on 32-bit kernels, as in C.
-    UserPtr::from_addr(addr as usize)
-}
+assert_layout!(SubflowInfo == mptcp_subflow_info);
+assert_offsets! { SubflowInfo == mptcp_subflow_info: id addrs }
