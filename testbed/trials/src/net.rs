@@ -169,13 +169,13 @@ pub fn ip(batch: &str) -> Result<()> {
     run("ip", batch)
 }
 
-/// Calls `what` while all that is sent over the loopback takes `delay` to arrive, such as "50ms".
+/// Calls `what` while the loopback impairs all that is sent over it, as tc-netem(8) has it: "delay 50ms".
 ///
 /// # Errors
 ///
 /// Those of `what`, and a step fails, which is said.
-pub fn delayed<T>(delay: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
-    let add = format!("qdisc add dev lo root netem delay {delay}\n");
+pub fn impaired<T>(how: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
+    let add = format!("qdisc add dev lo root netem {how}\n");
     run("tc", &add)?;
     let result = what();
     run("tc", "qdisc del dev lo root\n")?;

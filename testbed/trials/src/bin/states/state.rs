@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use mptcp_trials::abi::{Snapshot, TCP_CLOSE};
-use mptcp_trials::net::{Connection, Family, delayed, listen, socket, wait_for, wait_readable};
+use mptcp_trials::net::{Connection, Family, impaired, listen, socket, wait_for, wait_readable};
 use rustix::net::connect_unspec;
 use socket2::{Protocol, Socket};
 
@@ -109,7 +109,7 @@ pub const STATES: &[(&str, Make)] = &[
     ("shut down for writing by both", |family| {
         // The connection is closed before its subflows are, which it then keeps. Without a delay, it
         // is a matter of time which of them the kernel removes.
-        delayed("50ms", || {
+        impaired("delay 50ms", || {
             let connection = connection(family)?;
             connection.client.shutdown(Shutdown::Write)?;
             connection.server.shutdown(Shutdown::Write)?;
