@@ -15,11 +15,11 @@ other=$!
 wait $other
 running faults
 "$programs/faults" pages --output "$folder/faults" >"$folder/faults.tap"
-# What begins with # tells of times.
-for program in states stall; do
-	for bits in 64 32; do
-		running "$program, of $bits bits"
-		[[ $bits == 64 ]] && of=$programs || of=$programs/32-bit
-		"$of/$program" | grep -v '^#' >"$folder/$program-$bits"
-	done
+for bits in 64 32; do
+	[[ $bits == 64 ]] && of=$programs || of=$programs/32-bit
+	running "states, of $bits bits"
+	"$of/states" >"$folder/states-$bits"
+	running "stall, of $bits bits"
+	# Lines that begin with # are of times.
+	"$of/stall" run | grep -v '^#' >"$folder/stall-$bits"
 done

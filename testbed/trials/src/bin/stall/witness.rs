@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Threads that make a call each, of which is asked whether it waits.
+//! Threads that make one call each, and show whether the call waits.
 
 use std::fs;
 use std::sync::Arc;
@@ -8,24 +8,22 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Result, anyhow};
-
-/// What a thread does.
-pub type Call = Box<dyn FnOnce() -> Result<()> + Send>;
+use libc::c_long;
 
 /// A thread that makes a call.
 #[derive(Debug)]
-pub struct Witness {
+pub struct Witness<T> {
     tid: Arc<AtomicI32>,
-    thread: JoinHandle<Result<()>>,
+    thread: JoinHandle<T>,
 }
 
-impl Witness {
+impl<T: Send + 'static> Witness<T> {
     /// Starts a thread that makes the call.
-    pub fn begin(call: Call) -> Self {
+    pub fn begin(call: impl FnOnce() -> T + Send + 'static) -> Self {
         let tid = Arc::new(AtomicI32::new(0));
-        let told = Arc::clone(&tid);
+        let own = Arc::clone(&tid);
         let thread = thread::spawn(move || {
-            told.store(rustix::thread::gettid().as_raw_pid(), Ordering::Relaxed);
+            own.store(rustix::thread::gettid().as_raw_pid(), Ordering::Relaxed);
             call()
         });
         Self { tid, thread }
@@ -36,27 +34,27 @@ impl Witness {
         self.thread.is_finished()
     }
 
-    /// Whether it can be told if the call waits: it has returned, or sleeps in a system call, rather
-    /// than being slow.
-    pub fn is_settled(&self) -> bool {
-        let path = format!(
-            "/proc/self/task/{}/syscall",
-            self.tid.load(Ordering::Relaxed)
-        );
+    /// The number of the system call in which the thread sleeps, if it does.
+    fn sleeps_in(&self) -> Option<c_long> {
+        let tid = self.tid.load(Ordering::Relaxed);
         // "running", or -1 outside of any system call, or its number.
-        let number = || {
-            fs::read_to_string(path)
-                .ok()?
-                .split(' ')
-                .next()?
-                .parse()
-                .ok()
-        };
-        self.has_returned() || number().is_some_and(|number: i32| number >= 0)
+        let call = fs::read_to_string(format!("/proc/self/task/{tid}/syscall")).ok()?;
+        let number = call.split(' ').next()?.parse().ok()?;
+        (number >= 0).then_some(number)
     }
 
-    /// Ends the thread, when the call has returned.
-    pub fn end(self) -> Result<()> {
-        self.thread.join().map_err(|_| anyhow!("panicked"))?
+    /// Whether the thread sleeps in getsockopt(2). If its memory is present, it waits for the socket.
+    pub fn waits_in_getsockopt(&self) -> bool {
+        self.sleeps_in() == Some(libc::SYS_getsockopt)
+    }
+
+    /// Whether the call has returned, or sleeps, and is not just slow.
+    pub fn is_settled(&self) -> bool {
+        self.has_returned() || self.sleeps_in().is_some()
+    }
+
+    /// Returns what the call returned, once it has.
+    pub fn end(self) -> Result<T> {
+        self.thread.join().map_err(|_| anyhow!("panicked"))
     }
 }

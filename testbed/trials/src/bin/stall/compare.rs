@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Compares what waited on the C kernel and on the Rust kernel.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use mptcp_trials::ktap::Ktap;
+use mptcp_trials::net::Family;
+use mptcp_trials::request::Choice;
+
+use crate::stalled::Access;
+use crate::table::{self, split};
+
+/// The accesses that Rust makes with the lock held and C without it, for each option. They hold up the
+/// connection as those to [`Access::Array`] do on both kernels. There is no other difference.
+const LOCKED_BY_RUST: [Access; 4] = [
+    Access::OptlenRead,
+    Access::HeaderRead,
+    Access::OptlenWrite,
+    Access::HeaderWrite,
+];
+
+/// With what each call fails that waited while the connection fell back: the kernel's ABI.
+fn error(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "EOPNOTSUPP",
+        Family::V6 | Family::Mapped => "ENOPROTOOPT",
+    }
+}
+
+/// Compares the files of that name in the folders of the C and the Rust kernel.
+pub fn compare(folders: &[PathBuf], files: &[String]) -> ExitCode {
+    let locked = || {
+        let of = |option| LOCKED_BY_RUST.map(|access| (option, access));
+        Choice::ALL.into_iter().flat_map(of)
+    };
+    let mut ktap = Ktap::new(files.len() * (locked().count() + 2));
+    for file in files {
+        let [c, rust] = [0, 1].map(|kernel| rows(&folders[kernel].join(file)));
+        let (c, rust) = match (c, rust) {
+            (Ok(c), Ok(rust)) => (c, rust),
+            (Err(error), _) | (_, Err(error)) => {
+                ktap.result::<anyhow::Error>(&format!("stall: {file}"), Err(error));
+                continue;
+            }
+        };
+        for (option, access) in locked() {
+            let name = table::stall(option, access);
+            let result = holds_lock(&c, &rust, option, access);
+            ktap.result(&format!("stall: {file}: {name} under the lock"), result);
+        }
+        let listed = locked().map(|(option, access)| table::stall(option, access));
+        let result = same(&c, &rust, &listed.collect::<Vec<_>>());
+        ktap.result(&format!("stall: {file}: anything else as in C"), result);
+        ktap.result(
+            &format!("stall: {file}: a call that waits sees the fallback"),
+            [&c, &rust]
+                .into_iter()
+                .try_for_each(|rows| sees_fallback(rows)),
+        );
+    }
+    ktap.end()
+}
+
+type Row = (String, String);
+
+fn rows(path: &Path) -> Result<Vec<Row>> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let rows = text.lines().map(split);
+    Ok(rows
+        .map(|(name, cells)| (name.into(), cells.into()))
+        .collect())
+}
+
+fn cells<'a>(rows: &'a [Row], row: &str) -> Result<&'a str> {
+    rows.iter()
+        .find_map(|(name, cells)| (name == row).then_some(cells.as_str()))
+        .with_context(|| format!("there is no row {row:?}"))
+}
+
+fn holds_lock(c: &[Row], rust: &[Row], option: Choice, access: Access) -> Result<()> {
+    let row = table::stall(option, access);
+    let unlocked = cells(c, &row)?;
+    let locked = cells(c, &table::stall(option, Access::Array))?;
+    let found = cells(rust, &row)?;
+    ensure!(
+        unlocked != locked,
+        "C holds the lock as well:\n{row}: {unlocked}"
+    );
+    ensure!(
+        found == locked,
+        "under the lock, it is\n{row}: {locked}\nand not\n{row}: {found}"
+    );
+    Ok(())
+}
+
+/// Whether all rows are the same, but for the cells of those that are `listed`.
+fn same(c: &[Row], rust: &[Row], listed: &[String]) -> Result<()> {
+    for (c, rust) in c.iter().zip(rust) {
+        ensure!(
+            c == rust || c.0 == rust.0 && listed.contains(&c.0),
+            "in C\n{}: {}\nin Rust\n{}: {}",
+            c.0,
+            c.1,
+            rust.0,
+            rust.1
+        );
+    }
+    ensure!(
+        c.len() == rust.len(),
+        "{} rows of C, {} of Rust",
+        c.len(),
+        rust.len()
+    );
+    Ok(())
+}
+
+fn sees_fallback(rows: &[Row]) -> Result<()> {
+    for family in Family::ALL {
+        for option in Choice::ALL {
+            let row = table::fallback(family, option);
+            let cells = cells(rows, &row)?;
+            ensure!(
+                cells.split_whitespace().all(|cell| cell == error(family)),
+                "instead of {}:\n{row}: {cells}",
+                error(family)
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTION: Choice = Choice::TcpInfo;
+
+    /// A table with the rows of one option and one that is no access, given their cells.
+    fn table(header: &str, array: &str, other: &str) -> Vec<Row> {
+        [
+            (table::stall(OPTION, Access::HeaderRead), header),
+            (table::stall(OPTION, Access::Array), array),
+            ("other".into(), other),
+        ]
+        .map(|(name, cells)| (name, cells.into()))
+        .to_vec()
+    }
+
+    #[test]
+    fn an_access_under_the_lock_differs_as_listed() {
+        let c = table("-", "waits", "-");
+        let holds = |c: &[Row], rust: &[Row]| holds_lock(c, rust, OPTION, Access::HeaderRead);
+
+        assert!(holds(&c, &table("waits", "waits", "-")).is_ok());
+        // Not in Rust, in C too, in another way, or missing.
+        assert!(holds(&c, &c).is_err());
+        let both = table("waits", "waits", "-");
+        assert!(holds(&both, &both).is_err());
+        assert!(holds(&c, &table("some", "waits", "-")).is_err());
+        assert!(holds(&c, &[]).is_err());
+    }
+
+    #[test]
+    fn nothing_else_differs() {
+        let c = table("-", "waits", "-");
+        let listed = [table::stall(OPTION, Access::HeaderRead)];
+
+        assert!(same(&c, &table("waits", "waits", "-"), &listed).is_ok());
+        assert!(same(&c, &table("waits", "waits", "-"), &[]).is_err());
+        assert!(same(&c, &table("-", "-", "-"), &listed).is_err());
+        assert!(same(&c, &table("-", "waits", "waits"), &listed).is_err());
+        assert!(same(&c, &c[..2], &listed).is_err());
+    }
+
+    #[test]
+    fn a_fallback_fails_what_waits() {
+        let rows = |mapped: &str| {
+            let row = |family, option| {
+                let cells = match family {
+                    Family::V4 => "EOPNOTSUPP  EOPNOTSUPP",
+                    Family::V6 => "ENOPROTOOPT  ENOPROTOOPT",
+                    Family::Mapped => mapped,
+                };
+                (table::fallback(family, option), cells.into())
+            };
+            let of = |family| Choice::ALL.map(|option| row(family, option));
+            Family::ALL.into_iter().flat_map(of).collect::<Vec<_>>()
+        };
+
+        assert!(sees_fallback(&rows("ENOPROTOOPT  ENOPROTOOPT")).is_ok());
+        assert!(sees_fallback(&rows("ENOPROTOOPT  0")).is_err());
+        assert!(sees_fallback(&rows("EOPNOTSUPP  EOPNOTSUPP")).is_err());
+        assert!(sees_fallback(&[]).is_err());
+    }
+}
