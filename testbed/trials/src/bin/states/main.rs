@@ -9,6 +9,7 @@ mod show;
 mod state;
 
 use anyhow::{Context, Result};
+use mptcp_trials::abi;
 use mptcp_trials::net::{self, Family, ip};
 use mptcp_trials::request::{CANARY, Choice, Request};
 use socket2::Socket;
@@ -41,6 +42,9 @@ fn main() -> Result<()> {
                             option.name()
                         );
                     }
+                }
+                for (request, answer) in other_levels(socket) {
+                    println!("{family:?}, {name}: {end}, {request}: {answer}");
                 }
             }
         }
@@ -98,4 +102,33 @@ fn ask(socket: &Socket, option: Choice) -> Vec<(&'static str, String)> {
             unsafe { option.ask(socket, 0, 0) }.to_string()
         }),
     ]
+}
+
+/// Requests the options of other levels that have the numbers of those about subflows.
+fn other_levels(socket: &Socket) -> Vec<(String, String)> {
+    let levels = [
+        ("SOL_TCP", libc::SOL_TCP),
+        ("SOL_IP", libc::SOL_IP),
+        ("SOL_IPV6", libc::SOL_IPV6),
+    ];
+    let requests = levels.into_iter().flat_map(|level| {
+        let options = Choice::ALL.map(Choice::number);
+        options.map(|option| (level, option))
+    });
+    requests
+        .map(|((name, level), option)| {
+            let mut optval = [0_u8; 64];
+            let mut len = optval.len() as u32;
+            let [optval, optlen] = [
+                optval.as_mut_ptr().expose_provenance(),
+                (&raw mut len).expose_provenance(),
+            ];
+            // SAFETY: Both are local, and the buffer has that length.
+            let ret = unsafe { abi::getsockopt(socket, level, option, optval, optlen) };
+            (
+                format!("option {option} of {name}"),
+                format!("{ret}, optlen {len}"),
+            )
+        })
+        .collect()
 }
