@@ -42,10 +42,10 @@ profile: ## step through a request, say REQUEST='MPTCP_TCPINFO 1 full elements',
 compare: ## ask the C and the Rust kernel the same, at random (REQUESTS times) and in every state, and compare
 	@testbed/suites/compare.sh
 
-series: ## write the series to out/series/, as one sends it, signed off by you
+series: ## write the series to out/series/, signed off by you, addressed by get_maintainer.pl
 	@testbed/series/series.sh
 
-series-check: ## look at the series as a maintainer's robots do, and build after each patch that changes code
+series-check: ## check the series as netdev's CI bots do, and build after each patch that changes code
 	@testbed/suites/series-check.sh
 
 code-check: ## of make test, all that boots no kernel: sources, crates, documentation, compiled code, series-check

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes the series as one sends it: a cover letter and numbered patches, signed
-# off by whoever runs this.
+# Writes the series as mails: a cover letter and numbered patches, signed off by
+# the user and addressed to the maintainers. Sends nothing.
 # usage: series.sh [FOLDER]
 set -euo pipefail
 . "${0%/*}/../lib.sh"
@@ -44,5 +44,9 @@ git config branch.series.description "$(<"$PATCHES/cover-letter.txt")"
 rm -rf "$folder"{,.part}
 git format-patch -q --cover-letter --cover-from-description=subject --subject-prefix='PATCH net-next' \
 	--zero-commit --abbrev=12 --no-signature -o "$folder.part" base
+"$TESTBED/series/recipients.py" "$SRC" net/mptcp "$folder.part"/*.patch
 mv "$folder.part" "$folder"
-say "${#patches[@]} patches and a cover letter are in ${folder#"$TOP"/}"
+folder=${folder#"$TOP"/}
+say "${#patches[@]} patches and a cover letter are in $folder, addressed by get_maintainer.pl; nothing is sent"
+# Documentation may contain characters that are not ASCII.
+say "to send them: git send-email --8bit-encoding=UTF-8 $folder/*.patch"
