@@ -179,30 +179,50 @@ cover_letter_addressed() {
 	goes_to "${mails[0]}" "$(for patch in "${patches[@]}"; do recipients "$patch"; done)"
 }
 
-# build IMPL MAKE-ARGUMENT...: with the configuration of that test kernel.
-build() {
-	local SRC=$tree OBJ=$OUT/series-$1 log=$LOGS/series-$1.log on=0
-	local -x KBUILD_KCONFIG=$KBUILD_KCONFIG
-	[[ $1 == c ]] || on=1
-	# The first patches' code depends on a symbol that a later one brings.
-	if ! grep -qx 'config MPTCP_RUST' net/mptcp/Kconfig; then
-		{ cat "$TOP/Kconfig" && printf '%s\n' 'config MPTCP_RUST' '	bool'; } >"$OBJ.kconfig"
-		KBUILD_KCONFIG=$OBJ.kconfig
-	fi
-	cp "$OUT/$1/.config" "$OBJ"
-	{ kmake -s olddefconfig &&
-		test "$(grep -cx CONFIG_MPTCP_RUST=y "$OBJ/.config")" == $on &&
-		kmake -j"$(nproc)" "${@:2}"; } >"$log" 2>&1 ||
-		{ grep -m 10 'error\|\*\*\*' "$log" || tail "$log"; return 1; }
+# logged LOG COMMAND...: on failure, shows the errors in the log.
+logged() {
+	"${@:2}" >"$1" 2>&1 || { grep -m 10 'error\|\*\*\*' "$1" || tail "$1"; return 1; }
 }
 
-# Side by side, since the compiler of Rust has but one thread for the most of it.
-build_both() {
-	local status=0
+# build IMPL MAKE-ARGUMENT...: with the configuration of that test kernel.
+build() {
+	local SRC=$tree OBJ=$OUT/series-$1 symbol=0
+	# Before the patch that brings it, there is no symbol to be on.
+	[[ $1 == c ]] || symbol=$(grep -cx 'config MPTCP_RUST' net/mptcp/Kconfig)
+	cp "$OUT/$1/.config" "$OBJ"
+	logged "$LOGS/series-$1.log" kmake -s olddefconfig || return 1
+	[[ $(grep -cx CONFIG_MPTCP_RUST=y "$OBJ/.config") == "$symbol" ]] ||
+		{ echo "$OBJ/.config does not have CONFIG_MPTCP_RUST as the $1 kernel has it"; return 1; }
+	logged "$LOGS/series-$1.log" kmake -j"$(nproc)" "${@:2}"
+}
+
+# build_patch COMMIT: builds both kernels side by side, since rustc mostly uses one thread.
+# Fails if the Rust kernel's build does not compile a file that the patch changes.
+build_patch() {
+	local status=0 sources file
+	mapfile -t sources < <(git diff --name-only --diff-filter=d "$1^" "$1" -- '*.c' '*.h' '*.rs' ':!tools')
+	for file in "${sources[@]}"; do
+		# Remove what the build of a later patch left.
+		file=$OUT/series-rust/${file%.*}.o
+		rm -f "$file" "${file%/*}/.${file##*/}.cmd"
+	done
 	build c vmlinux &
 	build rust vmlinux || status=1
 	wait $! || status=1
+	for file in "${sources[@]}"; do
+		grep -rqF --include='.*.cmd' "/$file" "$OUT/series-rust"/{net,rust} || { echo "$file is not compiled"; status=1; }
+	done
 	! grep 'warning:' "$LOGS"/series-{rust,c}.log && return $status
+}
+
+# The C code alone, since x86 has Rust on 64 bits only.
+build_32bit() {
+	local SRC=$tree OBJ=$OUT/series-32bit
+	mkdir -p "$OBJ"
+	printf 'CONFIG_%s=y\n' NET INET IPV6 MPTCP MPTCP_IPV6 PRINTK BUG WERROR >"$OBJ/wanted"
+	logged "$LOGS/series-32bit.log" kmake -s ARCH=i386 KBUILD_KCONFIG=Kconfig KCONFIG_ALLCONFIG="$OBJ/wanted" allnoconfig &&
+		logged "$LOGS/series-32bit.log" kmake -j"$(nproc)" ARCH=i386 KBUILD_KCONFIG=Kconfig W=1 net/mptcp/ &&
+		! grep 'warning:' "$LOGS/series-32bit.log"
 }
 
 # Debian's sparse is older than __typeof_unqual__. Taken for __typeof__, it does
@@ -251,7 +271,7 @@ git update-index -q --refresh
 for ((i = ${#patches[@]}; i > 0; i--)); do
 	! git diff --quiet "${commits[i - 1]}"{^,} -- . "${not_built[@]}" || continue
 	git checkout -q "${commits[i - 1]}"
-	check "$(printf %04d $i): builds with CONFIG_MPTCP_RUST, and without" build_both
+	check "$(printf %04d $i): builds with CONFIG_MPTCP_RUST, and without" build_patch "${commits[i - 1]}"
 done
 git checkout -q series
 mapfile -t objects < <(printf '%s\n' "${files[@]}" | sed -n 's/^\(net\/.*\)\.\(c\|rs\)$/\1.o/p')
@@ -260,6 +280,7 @@ mapfile -t changed < <(git diff --name-only --diff-filter=M base series -- '*.c'
 (cd "$OUT/series-rust" && rm -f "${changed[@]/%.c/.o}")
 check "builds with W=1" build rust W=1 C=1 CHECK='sparse -D__typeof_unqual__=__typeof__' rust/ "${objects[@]}"
 check "sparse (C=1)" sparse_clean
+check "builds with W=1 for a 32-bit machine" build_32bit
 
 mkdir -p "$results"
 report "$results/series.tap"
