@@ -74,10 +74,11 @@ if [[ $KIND == rust ]]; then
 	check "subflow_info.o: no panic path" no_panic_path "$OBJ/net/mptcp/subflow_info.o"
 	say "building with clippy (about two minutes)"
 	check "kernel: clippy" beside clippy "$SRC" CLIPPY=1 rust/ net/mptcp/
+	with c "$TESTBED/kernel/build.sh"
+	check "kernel: no C code of the options with CONFIG_MPTCP_RUST" "$TESTBED/suites/c-dropped.sh" "$OBJ" "$OUT/c"
 	# The user's own tree may not be clean, and the kernel builds beside a clean one only.
 	if [[ ! $KERNEL ]]; then
 		say "building the base without the series (about two minutes)"
-		with c "$TESTBED/kernel/build.sh"
 		OBJ=$OUT/c check "kernel: the same code as the base's with the option off" same_code
 	fi
 	script series-check.sh
