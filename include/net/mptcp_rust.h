@@ -39,7 +39,7 @@ void mptcp_diag_fill_info_locked(struct mptcp_sock *msk,
  */
 void mptcp_get_sub_addrs(const struct sock *sk, struct mptcp_subflow_addrs *a);
 #else
-#define VISIBLE_IF_MPTCP_RUST	static __maybe_unused
+#define VISIBLE_IF_MPTCP_RUST	static
 #endif
 
 /**

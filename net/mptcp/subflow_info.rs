@@ -49,6 +49,7 @@ use kernel::{
 };
 
 use zerocopy::{
+    transmute,
     FromZeros,
     Immutable, //
 };
@@ -203,9 +204,9 @@ impl Request {
     fn read(opt: &SockOpt) -> Result<Self> {
         let len = check_optlen(opt.optlen.get_u32()?, MIN_INFO_OPTLEN_SIZE)?;
 
-        let header = opt.optval(size_of::<SubflowData>()).reader().read()?;
+        let header: [u32; 4] = opt.optval(size_of::<SubflowData>()).reader().read()?;
 
-        Self::new(header, len)
+        Self::new(transmute!(header), len)
     }
 
     /// Validates the header of a request whose buffer has `len` bytes.
@@ -265,9 +266,10 @@ fn subflow_data<E: Element>(msk: &LockedSock, opt: &SockOpt) -> Result {
     }
 
     opt.optlen.put_u32(request.optlen(&array))?;
-    opt.optval(size_of::<SubflowData>())
-        .writer()
-        .write(&request.reply(num_subflows, &array))
+
+    let header: [u32; 4] = transmute!(request.reply(num_subflows, &array));
+
+    opt.optval(size_of::<SubflowData>()).writer().write(&header)
 }
 
 /// Validates a request for [`FullInfo`].
@@ -288,8 +290,9 @@ fn check_full_info(header: &FullInfoHeader) -> Result {
 /// Handles `MPTCP_FULL_INFO`.
 fn full_info(msk: &LockedSock, opt: &SockOpt) -> Result {
     let len = check_optlen(opt.optlen.get_u32()?, MIN_FULL_INFO_OPTLEN_SIZE)?;
+    let header: [u64; 5] = opt.optval(size_of::<FullInfoHeader>()).reader().read()?;
     let mut info = FullInfo {
-        header: opt.optval(size_of::<FullInfoHeader>()).reader().read()?,
+        header: transmute!(header),
         mptcp_info: MptcpInfo::new_zeroed(),
     };
     let header = &mut info.header;

@@ -5,8 +5,12 @@
 //! An MPTCP connection uses one or more TCP connections, its subflows, at the same time. The
 //! protocol is described in [RFC 8684].
 //!
+//! Structures for user space have no padding, and so no uninitialized bytes to leak. Those that C
+//! fills in are opaque to Rust.
+//!
 //! C headers: [`net/mptcp/protocol.h`](srctree/net/mptcp/protocol.h),
-//! [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
+//! [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h),
+//! [`include/uapi/linux/tcp.h`](srctree/include/uapi/linux/tcp.h)
 //!
 //! [RFC 8684]: https://datatracker.ietf.org/doc/html/rfc8684
 
@@ -14,7 +18,6 @@ use crate::{
     bindings,
     interop::list::clist_create,
     prelude::*,
-    transmute,
     types::Opaque, //
 };
 
@@ -122,14 +125,12 @@ impl LockedSock {
 pub struct SubflowContext(Opaque<CSubflow>);
 
 impl SubflowContext {
-    /// Returns a pointer to the TCP socket of the subflow.
-    ///
-    /// The connection holds a reference to that socket, so it is valid while `self` is borrowed.
+    /// Returns a pointer to the TCP socket of the subflow, which is valid while `self` is borrowed.
     #[doc(alias = "mptcp_subflow_tcp_sock")]
     #[inline]
     fn as_ssk(&self) -> *mut bindings::sock {
         // SAFETY: The subflow is initialized by the type invariants. `tcp_sock` is set before the
-        // subflow is linked, and does not change.
+        // subflow is linked, and does not change. The connection holds a reference to the socket.
         unsafe { (*self.0.get()).tcp_sock }
     }
 
@@ -161,11 +162,6 @@ impl SubflowContext {
 }
 
 /// The state and the counters of a TCP socket, a `struct tcp_info`.
-///
-/// The contents are opaque to Rust. The type has no padding, so it has no uninitialized bytes to
-/// leak.
-///
-/// C header: [`include/uapi/linux/tcp.h`](srctree/include/uapi/linux/tcp.h)
 #[derive(IntoBytes, Immutable)]
 #[repr(transparent)]
 pub struct TcpInfo([u64; size_of::<bindings::tcp_info>() / size_of::<u64>()]);
@@ -175,8 +171,7 @@ assert_layout!(TcpInfo == tcp_info);
 /// The header of the socket options `MPTCP_TCPINFO` and `MPTCP_SUBFLOW_ADDRS`, a
 /// `struct mptcp_subflow_data`.
 ///
-/// An array of one element for each subflow follows, `size_subflow_data` bytes after the beginning
-/// of the header.
+/// An array, with one element for each subflow, follows after `size_subflow_data` bytes.
 #[derive(FromBytes, IntoBytes, Immutable)]
 #[repr(C, align(8))]
 pub struct SubflowData {
@@ -189,13 +184,6 @@ pub struct SubflowData {
     /// Size of an element in user space, in bytes.
     pub size_user: u32,
 }
-
-// SAFETY: The structure consists of integers, which have no invalid values.
-unsafe impl transmute::FromBytes for SubflowData {}
-
-// SAFETY: The structure has no padding, or `IntoBytes` could not be derived, and no interior
-// mutability.
-unsafe impl transmute::AsBytes for SubflowData {}
 
 assert_layout!(SubflowData == mptcp_subflow_data);
 assert_offsets! {
@@ -224,9 +212,6 @@ pub struct FullInfoHeader {
     pub tcp_info: u64,
 }
 
-// SAFETY: The structure consists of integers, which have no invalid values.
-unsafe impl transmute::FromBytes for FullInfoHeader {}
-
 assert_offsets! {
     FullInfoHeader == mptcp_full_info: size_tcpinfo_kernel size_tcpinfo_user size_sfinfo_kernel
         size_sfinfo_user num_subflows size_arrays_user subflow_info tcp_info
@@ -246,9 +231,6 @@ assert_layout!(FullInfo == mptcp_full_info);
 assert_offsets! { FullInfo == mptcp_full_info: mptcp_info }
 
 /// The state and the counters of an MPTCP connection, a `struct mptcp_info`.
-///
-/// The contents are opaque to Rust. The type has no padding, so it has no uninitialized bytes to
-/// leak.
 #[derive(FromBytes, IntoBytes, Immutable)]
 #[repr(transparent)]
 pub struct MptcpInfo([u64; size_of::<bindings::mptcp_info>() / size_of::<u64>()]);
@@ -308,9 +290,6 @@ impl SubflowContext {
 }
 
 /// The local and the remote address of a subflow, a `struct mptcp_subflow_addrs`.
-///
-/// The contents are opaque to Rust. The type has no padding, so it has no uninitialized bytes to
-/// leak.
 #[derive(IntoBytes, Immutable)]
 #[repr(transparent)]
 pub struct SubflowAddrs([usize; size_of::<bindings::mptcp_subflow_addrs>() / size_of::<usize>()]);
