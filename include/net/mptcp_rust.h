@@ -25,7 +25,8 @@ struct sock;
  * @msk: the MPTCP socket
  * @info: where to write the state and the counters of the connection
  *
- * Context: Process context. The caller holds the msk lock.
+ * Context: Process context. The caller holds the msk lock. Takes the msk data
+ * lock.
  */
 void mptcp_diag_fill_info_locked(struct mptcp_sock *msk,
 				 struct mptcp_info *info);
@@ -44,7 +45,7 @@ void mptcp_get_sub_addrs(const struct sock *sk, struct mptcp_subflow_addrs *a);
 
 /**
  * mptcp_getsockopt_subflow_info() - get information about each subflow
- * @msk: the MPTCP socket
+ * @msk: the MPTCP socket, which user space has a file for
  * @optname: %MPTCP_TCPINFO, %MPTCP_SUBFLOW_ADDRS or %MPTCP_FULL_INFO
  * @optval: user pointer to the buffer: &struct mptcp_subflow_data and an
  *	array, or &struct mptcp_full_info

@@ -342,6 +342,7 @@ fn user_ptr(addr: u64) -> UserPtr {
 ///
 /// - `msk` must point to an initialized `struct mptcp_sock` that stays valid during the call.
 /// - The current task must own its socket lock during the call.
+/// - `socket()` must have created the socket, or `accept()` returned it.
 #[export]
 pub unsafe extern "C" fn mptcp_getsockopt_subflow_info(
     msk: *mut bindings::mptcp_sock,
@@ -349,8 +350,8 @@ pub unsafe extern "C" fn mptcp_getsockopt_subflow_info(
     optval: *mut c_char,
     optlen: *mut c_int,
 ) -> c_int {
-    // SAFETY: `msk` is valid and locked during the call, by the safety requirements of this
-    // function.
+    // SAFETY: `msk` is valid, locked, and in no accept queue during the call, by the safety
+    // requirements of this function.
     let msk = unsafe { LockedSock::from_raw(msk) };
 
     let opt = SockOpt {

@@ -9,8 +9,7 @@
 //! fills in are opaque to Rust.
 //!
 //! C headers: [`net/mptcp/protocol.h`](srctree/net/mptcp/protocol.h),
-//! [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h),
-//! [`include/uapi/linux/tcp.h`](srctree/include/uapi/linux/tcp.h)
+//! [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
 //!
 //! [RFC 8684]: https://datatracker.ietf.org/doc/html/rfc8684
 
@@ -59,13 +58,13 @@ macro_rules! assert_offsets {
 
 /// An MPTCP socket, either a connection or a listener, whose lock the current task holds.
 ///
-/// Data that the socket lock protects is only accessible through this type: code that accesses it
-/// without the lock does not compile.
+/// Code that accesses what this lock protects, but does not hold it, does not compile.
 ///
 /// # Invariants
 ///
 /// - The underlying [`struct mptcp_sock`] is initialized.
 /// - The current task owns its socket lock, and does not release it while `self` is borrowed.
+/// - It is in no accept queue: `socket()` created it, or `accept()` has returned it.
 ///
 /// [`struct mptcp_sock`]: srctree/net/mptcp/protocol.h
 #[repr(transparent)]
@@ -78,18 +77,17 @@ impl LockedSock {
     ///
     /// - `ptr` must point to an initialized `struct mptcp_sock` that stays valid for `'a`.
     /// - The current task must own its socket lock for all of `'a`.
+    /// - `socket()` must have created the socket, or `accept()` returned it.
     #[inline]
     pub unsafe fn from_raw<'a>(ptr: *mut CSock) -> &'a Self {
         // SAFETY: `Self` is transparent over `struct mptcp_sock`, and `ptr` is valid for `'a` by
         // the safety requirements of this function.
         //
-        // INVARIANT: The same requirements provide both type invariants.
+        // INVARIANT: The same requirements provide all type invariants.
         unsafe { &*ptr.cast() }
     }
 
-    /// Returns an iterator over the subflows of the connection.
-    ///
-    /// A socket that is not connected may have none.
+    /// Returns an iterator over the subflows of the connection, of which there may be none.
     #[doc(alias = "mptcp_for_each_subflow")]
     #[inline]
     pub fn subflows(&self) -> impl Iterator<Item = &SubflowContext> {
@@ -99,8 +97,9 @@ impl LockedSock {
         // - `msk` and its list are valid and initialized by the type invariants.
         // - The list contains `struct mptcp_subflow_context`s, linked by `node`.
         // - The list is only changed by the owner of the socket lock or, while the lock has no
-        //   owner, by a softirq that holds the socket's spinlock. By the type invariants, the
-        //   current task owns the lock while `self` is borrowed, and it does not change the list.
+        //   owner, under the socket's spinlock. By the type invariants, the current task owns the
+        //   lock while `self` is borrowed. No method here changes the list: if `tcp_get_info()`
+        //   processes the backlog of a subflow, new subflows go to `join_list`.
         // - `SubflowContext` is transparent over `struct mptcp_subflow_context`.
         //
         // INVARIANT: Subflows are zeroed at allocation, and are unlinked before they are freed. The
@@ -117,8 +116,8 @@ impl LockedSock {
 /// # Invariants
 ///
 /// - The underlying [`struct mptcp_subflow_context`] is initialized.
-/// - It is on the `conn_list` of an MPTCP socket whose lock the current task owns for as long as
-///   `self` is borrowed.
+/// - It is on the `conn_list` of the MPTCP socket of a [`LockedSock`], whose lock the current task
+///   owns for as long as `self` is borrowed.
 ///
 /// [`struct mptcp_subflow_context`]: srctree/net/mptcp/protocol.h
 #[repr(transparent)]
@@ -130,18 +129,20 @@ impl SubflowContext {
     #[inline]
     fn as_ssk(&self) -> *mut bindings::sock {
         // SAFETY: The subflow is initialized by the type invariants. `tcp_sock` is set before the
-        // subflow is linked, and does not change. The connection holds a reference to the socket.
+        // subflow is linked, and does not change. The connection holds a reference to the socket
+        // for as long as the subflow is on the list.
         unsafe { (*self.0.get()).tcp_sock }
     }
 
     /// Returns the identifier of the subflow, which is unique within the connection.
     ///
-    /// That of the first subflow becomes 0 if C calls `mptcp_subflow_ctx_reset()`: when `connect()`
-    /// fails, or when MPTCP closes the subflow in the TCP state `CLOSE`.
+    /// That of the first subflow becomes 0 when `connect()` fails, or when MPTCP closes the subflow
+    /// but keeps it in the list.
     #[inline]
     pub fn subflow_id(&self) -> u32 {
-        // SAFETY: The subflow is initialized by the type invariants, and the field is only written
-        // with the lock held. Both members of the union have the same layout.
+        // SAFETY: The subflow is initialized by the type invariants. The field is only written with
+        // the socket lock held or, if the connection was accepted, before `accept()` returned it.
+        // Both members of the union have the same layout.
         unsafe { (*self.0.get()).__bindgen_anon_1.__bindgen_anon_1.subflow_id }
     }
 
@@ -168,8 +169,7 @@ pub struct TcpInfo([u64; size_of::<bindings::tcp_info>() / size_of::<u64>()]);
 
 assert_layout!(TcpInfo == tcp_info);
 
-/// The header of the socket options `MPTCP_TCPINFO` and `MPTCP_SUBFLOW_ADDRS`, a
-/// `struct mptcp_subflow_data`.
+/// The header of `MPTCP_TCPINFO` and `MPTCP_SUBFLOW_ADDRS`, a `struct mptcp_subflow_data`.
 ///
 /// An array, with one element for each subflow, follows after `size_subflow_data` bytes.
 #[derive(FromBytes, IntoBytes, Immutable)]
@@ -192,7 +192,7 @@ assert_offsets! {
 
 /// The header of the socket option `MPTCP_FULL_INFO`, the first part of a `struct mptcp_full_info`.
 #[derive(FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct FullInfoHeader {
     /// Size of a `struct tcp_info` in the kernel, in bytes. User space sets it to 0.
     pub size_tcpinfo_kernel: u32,
@@ -243,15 +243,16 @@ assert_layout!(MptcpInfo == mptcp_info);
 impl LockedSock {
     /// Writes the state and the counters of the connection to `info`.
     #[doc(alias = "mptcp_diag_fill_info")]
+    #[inline(never)]
     pub fn fill_info(&self, info: &mut MptcpInfo) {
         // SAFETY: The socket is valid, and the current task owns its lock, by the type invariants.
-        // `info` is valid for writes of a `struct mptcp_info`: `MptcpInfo` has the same size and
-        // alignment. Whatever integers C writes are valid.
+        // `info` is valid for writes: `MptcpInfo` has size and alignment of a `struct mptcp_info`.
         unsafe { bindings::mptcp_diag_fill_info_locked(self.0.get(), (&raw mut *info).cast()) };
     }
 }
 
 impl SubflowContext {
+    #[inline(never)]
     fn write_addrs(&self, addrs: &mut MaybeUninit<SubflowAddrs>) {
         // SAFETY: `as_ssk()` returns a valid TCP socket. `addrs` is valid for writes of a
         // `struct mptcp_subflow_addrs`: `SubflowAddrs` has the same size and alignment.
