@@ -33,10 +33,10 @@ vm: ## a shell in the booted test kernel, or with CMD='...' one command; its exi
 menuconfig: ## change the test kernel's configuration, until the next change of Kconfig
 	@testbed/kernel/build.sh menuconfig
 
-bench: ## count the instructions of every kind of request, answered in C and in Rust (six minutes, besides the builds)
+bench: ## count the instructions of every kind of request, in C and in Rust; fails if a target is missed (eight minutes, besides the builds)
 	@testbed/bench/bench.sh
 
-profile: ## step through a request, say REQUEST='MPTCP_TCPINFO 1 full elements', and count by function
+profile: ## step through a request, say REQUEST='MPTCP_TCPINFO 1 full elements', and compare by function and by line of the source
 	@testbed/bench/profile.sh $${REQUEST:+"$$REQUEST"}
 
 compare: ## ask the C and the Rust kernel the same, at random (REQUESTS times) and in every state, and compare

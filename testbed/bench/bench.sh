@@ -17,10 +17,10 @@ for kernel in "${kernels[@]}"; do
 done
 bench=$("$TESTBED/trials/build.sh" --features bench)/bench
 
-say "measuring, in $((2 * ${#kernels[@]})) boots of about a minute each"
+say "measuring, in $((2 * ${#kernels[@]})) boots of one to two minutes each"
 for kernel in "${kernels[@]}"; do
 	with "$kernel" "$TESTBED/bench/icount.sh" "$results/$kernel/1" "$bench measure && $bench load"
-	with "$kernel" "$TESTBED/bench/icount.sh" -t "$bench" "$results/$kernel/2" "$bench measure && $bench measure --mark --only '1 full elements'"
+	with "$kernel" "$TESTBED/bench/icount.sh" -t "$bench" "$results/$kernel/2" "$bench measure && $bench measure --mark --sample"
 done
 
 # In turns, so that whatever else the machine does slows each kernel down.
@@ -33,4 +33,3 @@ if [[ $("$TESTBED/guest/accel.sh") == kvm ]]; then
 fi
 
 "$bench" report "$results" "$OUT" --json "$json" --svg "$svg"
-say "all figures are in ${json#"$TOP"/}, a plot in ${svg#"$TOP"/}"

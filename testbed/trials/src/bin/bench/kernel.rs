@@ -10,6 +10,8 @@ use anyhow::{Context, Result};
 use iced_x86::{Decoder, DecoderOptions};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
+use crate::lock::Functions;
+
 /// A function.
 #[derive(Clone, Debug)]
 struct Function {
@@ -62,24 +64,6 @@ impl Kernel {
         })
     }
 
-    /// Where a function begins.
-    ///
-    /// # Errors
-    ///
-    /// There is none of this name.
-    pub fn address(&self, name: &str) -> Result<u64> {
-        let address = self.addresses.get(name);
-        address
-            .copied()
-            .with_context(|| format!("the kernel has no {name}"))
-    }
-
-    /// The function that an address is in.
-    pub fn at(&self, address: u64) -> &str {
-        let before = self.functions.range(..=address).next_back();
-        before.map_or("?", |(_, function)| &function.name)
-    }
-
     /// Size of a function, or of all that have its name, which a static one may share.
     pub fn size(&self, name: &str) -> u64 {
         self.sizes.get(name).copied().unwrap_or_default()
@@ -115,5 +99,19 @@ impl Kernel {
             .into_iter()
             .map(|instruction| instruction.near_branch_target())
             .collect()
+    }
+}
+
+impl Functions for Kernel {
+    fn address(&self, name: &str) -> Result<u64> {
+        let address = self.addresses.get(name);
+        address
+            .copied()
+            .with_context(|| format!("the kernel has no {name}"))
+    }
+
+    fn at(&self, address: u64) -> &str {
+        let before = self.functions.range(..=address).next_back();
+        before.map_or("?", |(_, function)| &function.name)
     }
 }

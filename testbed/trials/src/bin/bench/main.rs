@@ -3,8 +3,11 @@
 //! What a request costs, measured in the guest and reported outside.
 
 mod gdb;
+#[cfg(test)]
+mod handmade;
 mod kernel;
 mod load;
+mod lock;
 mod measure;
 mod profile;
 mod report;
@@ -39,12 +42,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = |()| ExitCode::SUCCESS;
-    mptcp_trials::exit(match Command::parse() {
-        Command::Measure(options) => measure::run(&options).map(done),
-        Command::Load(options) => load::run(&options).map(done),
-        Command::Trace { socket, vmlinux } => trace::run(&socket, &vmlinux).map(done),
-        Command::Profile(options) => profile::run(&options).map(done),
+    let result = match Command::parse() {
+        Command::Measure(options) => measure::run(&options),
+        Command::Load(options) => load::run(&options),
+        Command::Trace { socket, vmlinux } => trace::run(&socket, &vmlinux),
+        Command::Profile(options) => profile::run(&options),
         Command::Report(options) => report::run(&options),
-    })
+    };
+    mptcp_trials::exit(result.map(|()| ExitCode::SUCCESS))
 }

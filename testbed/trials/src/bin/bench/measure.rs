@@ -31,6 +31,9 @@ pub struct Options {
     /// Do not measure, but mark each for `bench trace`.
     #[arg(long)]
     mark: bool,
+    /// Mark only those that are traced in place of others.
+    #[arg(long, requires = "mark")]
+    sample: bool,
 }
 
 /// Prints what each request costs, a line of JSON each.
@@ -58,7 +61,10 @@ pub fn run(options: &Options) -> Result<()> {
     for subflows in SUBFLOWS {
         for family in [Family::V4, Family::V6] {
             let mut requests = requests::of(family, subflows);
-            requests.retain(|request| wanted(&request.name));
+            requests.retain(|Request { name, kind, .. }| {
+                let traced = || requests::traced(name, *kind).is_some_and(|traced| traced == *name);
+                wanted(name) && (!options.sample || traced() || requests::traced_too(name))
+            });
             if requests.is_empty() {
                 continue;
             }

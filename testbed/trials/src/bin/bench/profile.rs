@@ -76,8 +76,8 @@ fn compare(c: &Trace, rust: &Trace) {
     );
     line(
         "of them with the lock of the connection held",
-        c.locked,
-        rust.locked,
+        c.locked(),
+        rust.locked(),
     );
     line(
         "bytes of stack, from mptcp_getsockopt() down",

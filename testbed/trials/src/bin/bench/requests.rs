@@ -36,6 +36,32 @@ const CLOSED: usize = START + 5 * PAGE;
 /// How requests for elements as long as the kernel's are called.
 pub const FULL: &str = "full elements";
 
+/// A request that each option has and refuses, after it has read all of it.
+const REFUSED: &str = "EINVAL: num_subflows";
+
+/// The request that is traced in place of this one, as the connection's lock is taken as often for both.
+/// There is none where a fault decides how far a request gets.
+///
+/// Neither the number of subflows nor what is wrong with a request makes a difference: no
+/// implementation takes the lock in the walk over the subflows, or between two checks.
+pub fn traced(name: &Name, kind: Kind) -> Option<Name> {
+    let request = match kind {
+        Kind::Floor | Kind::Fault => return None,
+        Kind::Refused => REFUSED,
+        Kind::Full | Kind::Cut | Kind::Count => &name.request,
+    };
+    Some(Name {
+        option: name.option.clone(),
+        subflows: 1,
+        request: request.to_owned(),
+    })
+}
+
+/// Whether a request is traced although another is in its place, to see that they agree.
+pub fn traced_too(name: &Name) -> bool {
+    name.request == FULL && name.subflows == 2
+}
+
 const MAX: u32 = c_int::MAX.unsigned_abs();
 
 /// A request as bytes in user memory and pointers to them.

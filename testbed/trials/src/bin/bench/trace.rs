@@ -2,7 +2,7 @@
 
 //! Every instruction of a request, one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gdb::{Gdb, Registers};
 use crate::kernel::Kernel;
+use crate::lock::{self, Functions, Round};
 use crate::results::{self, Line, Name, print};
 use crate::text::DISPATCHER;
 
@@ -32,13 +33,53 @@ pub struct Visit {
 pub struct Trace {
     /// In order.
     pub visits: Vec<Visit>,
+    /// Where the instructions are, and how often each is executed, in the order of the first time.
+    pub code: Vec<(u64, u64)>,
     /// Bytes of stack, from where the dispatcher begins to the deepest of what it calls.
     pub stack: u64,
-    /// Instructions while the lock of the connection was held.
-    pub locked: u64,
+    /// The times that the connection's lock was taken and released.
+    pub rounds: Vec<Round>,
 }
 
 impl Trace {
+    /// Counts what is in the steps of a system call.
+    fn new(steps: &[Registers], functions: &impl Functions) -> Result<Self> {
+        let dispatcher = functions.address(DISPATCHER)?;
+        let begin = steps.iter().find(|step| step.ip == dispatcher);
+        let begin = begin.context("the traced system call was no getsockopt(2) of MPTCP")?;
+        let depth = |step: &Registers| begin.sp.wrapping_sub(step.sp) as i64;
+
+        let mut visits: Vec<Visit> = Vec::new();
+        let mut code = Vec::new();
+        let mut places = HashMap::new();
+        for step in steps {
+            let function = functions.at(step.ip);
+            match visits.last_mut() {
+                Some(last) if last.function == function => {
+                    last.instructions += 1;
+                    last.depth = last.depth.max(depth(step));
+                }
+                _ => visits.push(Visit {
+                    function: function.to_owned(),
+                    instructions: 1,
+                    depth: depth(step),
+                }),
+            }
+            let place = *places.entry(step.ip).or_insert_with(|| {
+                code.push((step.ip, 0));
+                code.len() - 1
+            });
+            code[place].1 += 1;
+        }
+        let deepest = visits.iter().map(|visit| visit.depth).max();
+        Ok(Self {
+            stack: deepest.unwrap_or_default().unsigned_abs(),
+            rounds: lock::rounds(steps, begin.di, functions)?,
+            visits,
+            code,
+        })
+    }
+
     /// Instructions by function.
     pub fn functions(&self) -> BTreeMap<String, u64> {
         let mut functions = BTreeMap::new();
@@ -46,6 +87,16 @@ impl Trace {
             *functions.entry(visit.function.clone()).or_default() += visit.instructions;
         }
         functions
+    }
+
+    /// All instructions.
+    pub fn instructions(&self) -> u64 {
+        self.visits.iter().map(|visit| visit.instructions).sum()
+    }
+
+    /// Instructions with the connection's lock held.
+    pub fn locked(&self) -> u64 {
+        self.rounds.iter().map(|round| round.held).sum()
     }
 }
 
@@ -100,139 +151,26 @@ fn trace(gdb: &mut Gdb, first: Registers, kernel: &Kernel) -> Result<Trace> {
         steps.push(next);
         next = gdb.step()?;
     }
-    let dispatcher = kernel.address(DISPATCHER)?;
-    let begin = steps.iter().find(|step| step.ip == dispatcher);
-    let begin = begin.context("the traced system call was no getsockopt(2) of MPTCP")?;
-    let top = begin.sp;
-    let depth = |step: &Registers| top.wrapping_sub(step.sp) as i64;
-
-    let mut visits: Vec<Visit> = Vec::new();
-    for step in &steps {
-        let function = kernel.at(step.ip);
-        match visits.last_mut() {
-            Some(last) if last.function == function => {
-                last.instructions += 1;
-                last.depth = last.depth.max(depth(step));
-            }
-            _ => visits.push(Visit {
-                function: function.to_owned(),
-                instructions: 1,
-                depth: depth(step),
-            }),
-        }
-    }
-    let deepest = visits.iter().map(|visit| visit.depth).max();
-    Ok(Trace {
-        stack: deepest.unwrap_or_default().unsigned_abs(),
-        locked: locked(&steps, begin.di, |name| kernel.address(name))?,
-        visits,
-    })
-}
-
-/// Instructions between the return of a function that takes the lock of `sock` and its release.
-fn locked(steps: &[Registers], sock: u64, address: impl Fn(&str) -> Result<u64>) -> Result<u64> {
-    let (lock, release) = (address("lock_sock_nested")?, address("release_sock")?);
-    // This one returns with the spin lock alone, where nobody waits for it.
-    let lock_fast = address("__lock_sock_fast")?;
-    let (spin_lock, spin_unlock) = (
-        address("_raw_spin_lock_bh")?,
-        address("_raw_spin_unlock_bh")?,
-    );
-
-    let mut locked = 0;
-    let mut rest = steps.iter();
-    while let Some(call) = rest.find(|step| [lock, lock_fast].contains(&step.ip) && step.di == sock)
-    {
-        // The return takes its address off the stack, and is in the caller then.
-        let mut inside = rest.by_ref().take_while(|step| step.sp <= call.sp);
-        let spin = inside.find(|step| call.ip == lock_fast && step.ip == spin_lock);
-        inside.for_each(drop);
-        let end = rest.position(|step| match spin {
-            Some(spin) => step.ip == spin_unlock && step.di == spin.di,
-            None => step.ip == release && step.di == sock,
-        });
-        // The first instruction of the caller was taken as well.
-        locked += 1 + end.context("the lock of the connection is still held after the request")?;
-    }
-    Ok(locked as u64)
+    Trace::new(&steps, kernel)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SOCK: u64 = 0x1000;
-    const SLOCK: u64 = 0x1008;
-
-    fn address(name: &str) -> Result<u64> {
-        let names = [
-            "lock_sock_nested",
-            "release_sock",
-            "__lock_sock_fast",
-            "_raw_spin_lock_bh",
-            "_raw_spin_unlock_bh",
-        ];
-        let n = names.iter().position(|known| *known == name);
-        Ok(n.context("unknown")? as u64)
-    }
-
-    /// A function is called, and executes one instruction.
-    fn call(name: &str, di: u64) -> Registers {
-        let ip = address(name).expect("a known name");
-        Registers { ip, sp: 80, di }
-    }
-
-    /// The caller executes one.
-    const CALLER: Registers = Registers {
-        ip: 100,
-        sp: 88,
-        di: SOCK,
-    };
+    use crate::handmade::{MSK, Steps, Table};
 
     #[test]
-    fn each_time_that_the_lock_is_held_counts() {
-        let once = [
-            call("lock_sock_nested", SOCK),
-            CALLER,
-            CALLER,
-            call("release_sock", SOCK),
-            CALLER,
-        ];
-        assert_eq!(locked(&once, SOCK, address).unwrap(), 2);
-        assert_eq!(locked(&[once, once].concat(), SOCK, address).unwrap(), 4);
-        assert_eq!(locked(&once, SOCK + 1, address).unwrap(), 0);
-    }
+    fn a_trace_counts_by_function_and_by_place() {
+        let steps = Steps::of(|steps| {
+            steps.lock(MSK);
+            steps.call("walk", 9, 0, |steps| steps.run(3));
+            steps.release(MSK);
+        });
+        let trace = Trace::new(&steps.steps, &Table).unwrap();
 
-    #[test]
-    fn a_subflows_lock_does_not_count() {
-        let steps = [
-            call("lock_sock_nested", SOCK),
-            CALLER,
-            call("lock_sock_nested", SOCK + 1),
-            CALLER,
-            call("release_sock", SOCK + 1),
-            CALLER,
-            call("release_sock", SOCK),
-        ];
-        assert_eq!(locked(&steps, SOCK, address).unwrap(), 5);
-    }
-
-    #[test]
-    fn the_spin_lock_alone_counts() {
-        let steps = [
-            call("__lock_sock_fast", SOCK),
-            call("_raw_spin_lock_bh", SLOCK),
-            CALLER,
-            call("_raw_spin_unlock_bh", SLOCK + 1),
-            CALLER,
-            call("_raw_spin_unlock_bh", SLOCK),
-        ];
-        assert_eq!(locked(&steps, SOCK, address).unwrap(), 3);
-    }
-
-    #[test]
-    fn a_lock_that_stays_is_an_error() {
-        let steps = [call("lock_sock_nested", SOCK), CALLER];
-        assert!(locked(&steps, SOCK, address).is_err());
+        assert_eq!(trace.instructions(), steps.steps.len() as u64);
+        assert_eq!(trace.functions()["walk"], 9 + 3);
+        let counted: u64 = trace.code.iter().map(|(_, count)| count).sum();
+        assert_eq!(counted, trace.instructions());
     }
 }

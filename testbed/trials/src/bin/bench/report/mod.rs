@@ -7,18 +7,20 @@ mod plot;
 mod table;
 mod targets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use measured::{Boot, Each, Measured};
 use mptcp_trials::request::Choice;
 use serde::Serialize;
 
+use crate::lock::{self, Round, locking};
+use crate::requests;
 use crate::results::{Cost, Kind, Load, NOBODY, Name};
 use crate::text::Text;
+use crate::trace::Trace;
 
 /// By what part two boots may differ.
 const REPEATABLE: f64 = 0.005;
@@ -50,6 +52,9 @@ struct Figure {
     /// What the ratio may be at most.
     target: Option<f64>,
     met: Option<bool>,
+    /// The same without what Rust saves by taking the connection's lock less often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alike: Option<Alike>,
 }
 
 impl Figure {
@@ -60,7 +65,42 @@ impl Figure {
             inline_ratio: each.inline / each.c,
             target,
             met: target.map(|target| ratio <= target),
+            alike: None,
             each,
+        }
+    }
+}
+
+/// Rust compared with a C that takes the connection's lock as often: C's figure less the
+/// instructions of the rounds of that lock that Rust saves.
+#[derive(Clone, Debug, Serialize)]
+struct Alike {
+    /// The rounds of each.
+    rounds: Each<Vec<Round>>,
+    /// Instructions of the rounds that Rust saves.
+    saved: u64,
+    inline_saved: u64,
+    /// Rust / (C - saved).
+    ratio: f64,
+    inline_ratio: f64,
+    /// What the ratio may be at most.
+    target: Option<f64>,
+    met: Option<bool>,
+}
+
+impl Alike {
+    fn new(each: &Each<f64>, rounds: Each<Vec<Round>>, target: Option<f64>) -> Self {
+        let saved = |rounds_left| locking(&rounds.c).saturating_sub(locking(rounds_left));
+        let (saved, inline_saved) = (saved(&rounds.rust), saved(&rounds.inline));
+        let ratio = each.rust / (each.c - saved as f64);
+        Self {
+            saved,
+            inline_saved,
+            ratio,
+            inline_ratio: each.inline / (each.c - inline_saved as f64),
+            target,
+            met: target.map(|target| ratio <= target),
+            rounds,
         }
     }
 }
@@ -89,6 +129,13 @@ struct Traced {
     functions: Each<BTreeMap<String, u64>>,
 }
 
+/// How deep the stack gets, from the dispatcher down.
+#[derive(Debug, Serialize)]
+struct Stack {
+    option: String,
+    bytes: Figure,
+}
+
 /// The code of each implementation.
 #[derive(Debug, Serialize)]
 struct Code {
@@ -114,7 +161,10 @@ struct Loaded {
 struct Repeat {
     /// By what part two boots differ at most.
     difference: f64,
-    /// The requests of which that is too much.
+    /// Instructions of a round of the connection's lock, by the function that takes it: one number
+    /// each, as long as nobody else wants the lock and nothing arrives for the connection.
+    rounds: BTreeMap<String, BTreeSet<u64>>,
+    /// What does not repeat.
     failed: Vec<String>,
 }
 
@@ -123,6 +173,7 @@ struct Repeat {
 struct Report {
     requests: Vec<Request>,
     traced: Vec<Traced>,
+    stacks: Vec<Stack>,
     code: Code,
     loaded: Vec<Loaded>,
     /// Under KVM, where that works.
@@ -130,12 +181,14 @@ struct Report {
     repeat: Repeat,
 }
 
-/// Reports, and fails if the measurement does not repeat.
-pub fn run(options: &Options) -> Result<ExitCode> {
+/// Reports, and fails if a target is missed or the measurement does not repeat.
+pub fn run(options: &Options) -> Result<()> {
     let measured = Each::new(|kernel| Measured::read(&options.results.join(kernel)))?;
+    let traced = traced(&measured)?;
     let report = Report {
         requests: requests(&measured)?,
-        traced: traced(&measured)?,
+        stacks: stacks(&traced),
+        traced,
         code: code(&options.objects)?,
         loaded: loaded(&measured, |kernel| &kernel.boots)?,
         loaded_kvm: loaded(&measured, |kernel| &kernel.kvm)?,
@@ -145,8 +198,19 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     plot::draw(&report.requests, &options.svg).context("the plot cannot be drawn")?;
     let json = serde_json::to_string_pretty(&report)? + "\n";
     fs::write(&options.json, json).with_context(|| options.json.display().to_string())?;
-    table::print(&report);
-    Ok(ExitCode::from(u8::from(!report.repeat.failed.is_empty())))
+    let missed = table::print(&report);
+    println!(
+        "all figures are in {}, a plot in {}",
+        options.json.display(),
+        options.svg.display()
+    );
+
+    let unsteady = report.repeat.failed.len();
+    ensure!(
+        missed + unsteady == 0,
+        "{missed} targets are missed, {unsteady} measurements do not repeat: the table says which"
+    );
+    Ok(())
 }
 
 fn requests(measured: &Each<Measured>) -> Result<Vec<Request>> {
@@ -154,12 +218,20 @@ fn requests(measured: &Each<Measured>) -> Result<Vec<Request>> {
     let mut requests = costs
         .map(|cost| {
             let (name, kind) = (&cost.name, cost.kind);
+            let target = targets::request(name, kind);
             let instructions = measured.try_map(|kernel| kernel.boots[0].cost(name))?;
             let nanoseconds = measured.try_map(|kernel| kernel.nanoseconds(name))?;
+            let mut instructions = Figure::new(instructions, target.map(|target| target.ratio));
+            if let Some(traced) = requests::traced(name, kind) {
+                let rounds =
+                    measured.try_map(|kernel| Ok(kernel.trace(&traced)?.rounds.clone()))?;
+                let target = target.and_then(|target| target.alike);
+                instructions.alike = Some(Alike::new(&instructions.each, rounds, target));
+            }
             Ok(Request {
                 name: name.clone(),
                 kind,
-                instructions: Figure::new(instructions, targets::instructions(name, kind)),
+                instructions,
                 nanoseconds: nanoseconds.all().map(|each| Figure::new(each, None)),
             })
         })
@@ -179,20 +251,38 @@ fn traced(measured: &Each<Measured>) -> Result<Vec<Traced>> {
     names
         .map(|name| {
             let traces = measured.try_map(|kernel| kernel.trace(name))?;
-            let figure = |f: fn(&_) -> u64, target| -> Result<Figure> {
-                Ok(Figure::new(
-                    traces.try_map(|trace| Ok(f(trace) as f64))?,
-                    target,
-                ))
+            let figure = |f: fn(&Trace) -> u64| -> Result<Figure> {
+                let each = traces.try_map(|trace| Ok(f(trace) as f64))?;
+                Ok(Figure::new(each, None))
             };
             Ok(Traced {
                 name: name.clone(),
-                stack: figure(|trace| trace.stack, Some(targets::STACK))?,
-                locked: figure(|trace| trace.locked, None)?,
+                stack: figure(|trace| trace.stack)?,
+                locked: figure(Trace::locked)?,
                 functions: traces.try_map(|trace| Ok(trace.functions()))?,
             })
         })
         .collect()
+}
+
+/// The deepest stack of each option.
+fn stacks(traced: &[Traced]) -> Vec<Stack> {
+    let deepest = |option: Choice| {
+        let of_option = traced
+            .iter()
+            .filter(|traced| traced.name.option == option.name());
+        let stacks = of_option.map(|traced| traced.stack.each);
+        let deepest = stacks.reduce(|a, b| Each {
+            c: a.c.max(b.c),
+            rust: a.rust.max(b.rust),
+            inline: a.inline.max(b.inline),
+        })?;
+        Some(Stack {
+            option: option.name().to_owned(),
+            bytes: Figure::new(deepest, Some(targets::STACK)),
+        })
+    };
+    Choice::ALL.into_iter().filter_map(deepest).collect()
 }
 
 fn code(objects: &Path) -> Result<Code> {
@@ -246,6 +336,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 fn repeat(measured: &Each<Measured>) -> Result<Repeat> {
     let mut repeat = Repeat {
         difference: 0.0,
+        rounds: BTreeMap::new(),
         failed: Vec::new(),
     };
     for (kernel, measured) in [
@@ -263,6 +354,85 @@ fn repeat(measured: &Each<Measured>) -> Result<Repeat> {
                     .push(format!("{kernel}: {name}, by {:.1} %", difference * 100.0));
             }
         }
+        for (name, trace) in &measured.traces {
+            let elsewhere = Name {
+                subflows: 1,
+                ..name.clone()
+            };
+            if !lock::alike(&trace.rounds, &measured.trace(&elsewhere)?.rounds) {
+                repeat.failed.push(format!(
+                    "{kernel}: {name} does not lock as with one subflow"
+                ));
+            }
+        }
+        for round in measured.traces.iter().flat_map(|(_, trace)| &trace.rounds) {
+            let rounds = repeat.rounds.entry(round.lock.clone()).or_default();
+            rounds.insert(round.instructions);
+        }
+    }
+    for (lock, rounds) in &repeat.rounds {
+        if rounds.len() > 1 {
+            let failed = format!("a round of {lock}() took {rounds:?} instructions");
+            repeat.failed.push(failed);
+        }
     }
     Ok(repeat)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rounds(instructions: &[u64]) -> Vec<Round> {
+        let round = |instructions: &u64| Round {
+            lock: "lock_sock_nested".to_owned(),
+            caller: "mptcp_getsockopt".to_owned(),
+            instructions: *instructions,
+            held: 1000,
+        };
+        instructions.iter().map(round).collect()
+    }
+
+    fn alike(each: Each<f64>, rounds: Each<Vec<Round>>) -> Alike {
+        Alike::new(&each, rounds, Some(1.0))
+    }
+
+    #[test]
+    fn what_rust_does_without_is_off_the_cost_of_c() {
+        let each = Each {
+            c: 1000.0,
+            rust: 800.0,
+            inline: 600.0,
+        };
+        let fewer = alike(
+            each,
+            Each {
+                c: rounds(&[100, 20, 80]),
+                rust: rounds(&[100]),
+                inline: rounds(&[]),
+            },
+        );
+        assert_eq!((fewer.saved, fewer.inline_saved), (100, 200));
+        assert_eq!((fewer.ratio, fewer.met), (800.0 / 900.0, Some(true)));
+        assert_eq!(fewer.inline_ratio, 600.0 / 800.0);
+    }
+
+    #[test]
+    fn what_rust_does_besides_is_its_own_cost() {
+        let each = Each {
+            c: 500.0,
+            rust: 510.0,
+            inline: 500.0,
+        };
+        let more = alike(
+            each,
+            Each {
+                c: rounds(&[100]),
+                rust: rounds(&[100, 100]),
+                inline: rounds(&[100]),
+            },
+        );
+        assert_eq!((more.saved, more.inline_saved), (0, 0));
+        assert_eq!((more.ratio, more.met), (510.0 / 500.0, Some(false)));
+    }
 }

@@ -7,32 +7,59 @@ use crate::results::{Kind, Name};
 /// Bytes of stack, of the whole call path.
 pub const STACK: f64 = 1.00;
 /// Bytes of text.
-pub const TEXT: f64 = 1.20;
-
-const TCP_INFO: Option<&str> = Some("MPTCP_TCPINFO");
-const ANY: Option<&str> = None;
-
-/// Option, sorts of requests (none: all), number of subflows (0: any), and the ratio. The first that
-/// fits is the one.
-const INSTRUCTIONS: &[(Option<&str>, &[Kind], usize, f64)] = &[
-    (TCP_INFO, &[Kind::Full], 1, 0.90),
-    (TCP_INFO, &[Kind::Full], 2, 0.94),
-    (TCP_INFO, &[Kind::Full], 4, 0.96),
-    (TCP_INFO, &[Kind::Full], 8, 0.97),
-    (TCP_INFO, &[Kind::Count], 0, 0.90),
-    (TCP_INFO, &[Kind::Refused], 0, 0.95),
-    (TCP_INFO, &[], 0, 1.00),
-    (ANY, &[Kind::Refused, Kind::Fault], 0, 1.00),
-    (ANY, &[], 1, 0.95),
-    (ANY, &[], 0, 1.00),
-];
+pub const TEXT: f64 = 1.00;
 
 /// What a request may cost.
-pub fn instructions(name: &Name, kind: Kind) -> Option<f64> {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Target {
+    /// As a part of what it costs in C.
+    pub ratio: f64,
+    /// As a part of that less the rounds of the connection's lock that Rust saves.
+    pub alike: Option<f64>,
+}
+
+const TCP_INFO: Option<&str> = Some("MPTCP_TCPINFO");
+const ADDRS: Option<&str> = Some("MPTCP_SUBFLOW_ADDRS");
+const FULL_INFO: Option<&str> = Some("MPTCP_FULL_INFO");
+const ANY: Option<&str> = None;
+
+/// Option, sorts of requests (none: all), number of subflows (0: any), and the target. The first that
+/// fits is the one.
+const REQUESTS: &[(Option<&str>, &[Kind], usize, Target)] = &[
+    (TCP_INFO, &[Kind::Full], 1, both(0.89, 0.97)),
+    (TCP_INFO, &[Kind::Full], 8, both(0.88, 0.90)),
+    (TCP_INFO, &[Kind::Full], 0, both(0.89, 0.97)),
+    (ADDRS, &[Kind::Full], 1, both(0.93, 1.05)),
+    (ADDRS, &[Kind::Full], 8, both(0.97, 1.00)),
+    (ADDRS, &[Kind::Full], 0, both(0.97, 1.05)),
+    (FULL_INFO, &[Kind::Full], 1, both(0.92, 1.02)),
+    (FULL_INFO, &[Kind::Full], 8, both(0.90, 0.93)),
+    (FULL_INFO, &[Kind::Full], 0, both(0.92, 1.02)),
+    (ANY, &[Kind::Count], 0, both(0.90, 1.08)),
+    (ANY, &[Kind::Refused], 0, both(1.05, 1.05)),
+    (ANY, &[Kind::Fault], 0, plain(1.05)),
+    (TCP_INFO, &[], 0, plain(1.00)),
+    (ANY, &[], 1, plain(0.95)),
+    (ANY, &[], 0, plain(1.00)),
+];
+
+const fn both(ratio: f64, alike: f64) -> Target {
+    Target {
+        ratio,
+        alike: Some(alike),
+    }
+}
+
+const fn plain(ratio: f64) -> Target {
+    Target { ratio, alike: None }
+}
+
+/// What a request may cost.
+pub fn request(name: &Name, kind: Kind) -> Option<Target> {
     if kind == Kind::Floor {
         return None;
     }
-    let target = INSTRUCTIONS.iter().find(|(option, kinds, subflows, _)| {
+    let target = REQUESTS.iter().find(|(option, kinds, subflows, _)| {
         option.is_none_or(|option| option == name.option)
             && (kinds.is_empty() || kinds.contains(&kind))
             && [0, name.subflows].contains(subflows)
@@ -44,24 +71,29 @@ pub fn instructions(name: &Name, kind: Kind) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn target(option: &str, kind: Kind, subflows: usize) -> Option<f64> {
+    fn target(option: &str, kind: Kind, subflows: usize) -> Option<Target> {
         let name = Name {
             option: option.to_owned(),
             subflows,
             request: String::new(),
         };
-        instructions(&name, kind)
+        request(&name, kind)
     }
 
     #[test]
     fn the_first_that_fits() {
+        let tcp_info = |kind, subflows| target("MPTCP_TCPINFO", kind, subflows);
         assert_eq!(target("getppid", Kind::Floor, 0), None);
-        assert_eq!(target("MPTCP_TCPINFO", Kind::Full, 8), Some(0.97));
-        assert_eq!(target("MPTCP_TCPINFO", Kind::Count, 8), Some(0.90));
-        assert_eq!(target("MPTCP_TCPINFO", Kind::Refused, 1), Some(0.95));
-        assert_eq!(target("MPTCP_TCPINFO", Kind::Fault, 1), Some(1.00));
-        assert_eq!(target("MPTCP_FULL_INFO", Kind::Full, 1), Some(0.95));
-        assert_eq!(target("MPTCP_FULL_INFO", Kind::Full, 2), Some(1.00));
-        assert_eq!(target("MPTCP_FULL_INFO", Kind::Refused, 1), Some(1.00));
+        assert_eq!(tcp_info(Kind::Full, 8), Some(both(0.88, 0.90)));
+        assert_eq!(tcp_info(Kind::Full, 4), Some(both(0.89, 0.97)));
+        assert_eq!(tcp_info(Kind::Count, 8), Some(both(0.90, 1.08)));
+        assert_eq!(tcp_info(Kind::Refused, 1), Some(both(1.05, 1.05)));
+        assert_eq!(tcp_info(Kind::Cut, 1), Some(plain(1.00)));
+
+        let full_info = |kind, subflows| target("MPTCP_FULL_INFO", kind, subflows);
+        assert_eq!(full_info(Kind::Full, 1), Some(both(0.92, 1.02)));
+        assert_eq!(full_info(Kind::Fault, 1), Some(plain(1.05)));
+        assert_eq!(full_info(Kind::Cut, 1), Some(plain(0.95)));
+        assert_eq!(full_info(Kind::Cut, 2), Some(plain(1.00)));
     }
 }
