@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Steps through one request, answered in C and in Rust, and compares by function.
+# Steps through a request in C and in Rust, and compares by function and by line of the source.
 # usage: profile.sh [--calls] REQUEST
 # REQUEST is part of its name in the table of bench.sh: 'MPTCP_TCPINFO 1 count only'
 set -euo pipefail
@@ -13,4 +13,4 @@ for impl in c rust; do
 	IMPL=$impl "$TESTBED/kernel/build.sh"
 	IMPL=$impl "$TESTBED/bench/icount.sh" -t "$bench" "$OUT/profile-$impl" "$bench measure --mark --only ${request@Q}"
 done
-exec "$bench" profile "$OUT/profile-c" "$OUT/profile-rust" "${@:1:$#-1}"
+exec "$bench" profile "$OUT/profile-c" "$OUT/profile-rust" "$OUT" "${@:1:$#-1}"

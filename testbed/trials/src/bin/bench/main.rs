@@ -13,6 +13,7 @@ mod profile;
 mod report;
 mod requests;
 mod results;
+mod source;
 mod text;
 mod trace;
 
