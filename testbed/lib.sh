@@ -1,40 +1,61 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# Sourced by every script here: the variables, where things are, how to speak.
+# Sourced by every script on the host: variables, paths, messages, locks.
 set -euo pipefail
 [[ ${V:-0} != 1 ]] || { PS4='+ ${BASH_SOURCE##*testbed/}: '; set -x; }
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
-# What the calling make was told must not override the kernel's own variables.
+# The variables of this make must not override the kernel's own.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 TOP=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 TESTBED=$TOP/testbed
-CACHE=${MPTCP_RUST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mptcp-rust}
 
-# The newest base that the series is made for, unless told.
-BASE=${BASE:-$(cd "$TOP/patches" && printf '%s\n' * | sort -V | tail -n 1)}
+# one_of NAME VALUE WORD...
+one_of() {
+	[[ " ${*:3} " == *" $2 "* ]] || die "$1=$2: $1 must be one of: ${*:3}"
+}
+
+# Without BASE, the newest.
+mapfile -t bases < <(cd "$TOP/patches" && printf '%s\n' * | sort -V)
+BASE=${BASE:-${bases[-1]}}
+one_of BASE "$BASE" "${bases[@]}"
 PATCHES=$TOP/patches/$BASE
-[[ -f $PATCHES/base.env ]] || die "BASE=$BASE: there is no such base, only:" "$(cd "$TOP/patches" && echo *)"
 # shellcheck source=/dev/null
 . "$PATCHES/base.env"
 
 IMPL=${IMPL:-rust}
-[[ $IMPL == rust || $IMPL == c ]] || die "IMPL=$IMPL: say IMPL=rust or IMPL=c"
+one_of IMPL "$IMPL" rust c
 
+mapfile -t flavours < <(sed -n '/prompt "Flavour"/,/^endchoice/s/^config TESTBED_//p' "$TOP/Kconfig")
 FLAVOUR=${FLAVOUR:-plain}
-grep -qx "config TESTBED_${FLAVOUR^^}" "$TOP/Kconfig" || die "FLAVOUR=$FLAVOUR: say one of plain, inline, ipv4, debug or kcsan"
+one_of FLAVOUR "$FLAVOUR" "${flavours[@],,}"
+
+ACCEL=${ACCEL:-auto}
+one_of ACCEL "$ACCEL" auto kvm tcg
+
+[[ ${REQUESTS:-1}${SEED:-1} =~ ^[0-9]+$ ]] || die "REQUESTS and SEED must be numbers"
+
+[[ ${MPTCP_RUST_CACHE:-${XDG_CACHE_HOME:-${HOME:-}}} ]] ||
+	die "HOME is not set, and the cache has no place: set MPTCP_RUST_CACHE=DIR"
+CACHE=$(realpath -m "${MPTCP_RUST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mptcp-rust}")
 
 KERNEL=${KERNEL:-}
 OUT=$TOP/out/$BASE
 if [[ $KERNEL ]]; then
 	[[ -d $KERNEL ]] || die "KERNEL=$KERNEL: there is no such folder"
 	KERNEL=$(realpath "$KERNEL")
-	# One folder for each tree of the user's, so that they do not mix.
+	# A folder for each tree, so that they do not mix.
 	OUT+=-user-$(cksum <<<"$KERNEL" | cut -d ' ' -f 1)
 fi
+
+for folder in "$TOP" "$CACHE" "$KERNEL"; do
+	[[ $folder != *[[:space:]:]* ]] ||
+		die "a kernel cannot be built where a path has a space or a colon in it: move or rename $folder"
+done
+
 PRISTINE=${KERNEL:-$OUT/base}
 SRC=$OUT/src
 KIND=$FLAVOUR-$IMPL
@@ -42,53 +63,89 @@ KIND=${KIND#plain-}
 OBJ=$OUT/$KIND
 LOGS=$OUT/log
 IMAGE=$OBJ/arch/x86/boot/bzImage
-mkdir -p "$CACHE" "$LOGS"
 
-# rustc and clang must be of one LLVM: the package list says which.
+# writable FOLDER ADVICE: creates the folder if needed.
+writable() {
+	local error
+	error=$(mkdir -p "$1" 2>&1) || die "cannot create $1 (${error##*: }): $2"
+	[[ -w $1 ]] || die "cannot write to $1: $2"
+}
+writable "$CACHE" "set MPTCP_RUST_CACHE=DIR to a folder of yours"
+writable "$LOGS" "clone the repository to a folder of yours, or change the owner of $TOP/out"
+
+# rustc and clang must have the same LLVM, whose version is in the package list.
 LLVM=/usr/lib/llvm-$(sed -n 's/^clang-//p' "$TESTBED/kernel/packages")
 BINDGEN=$CACHE/bindgen-0.73.2
 VENV=$CACHE/venv-$(cksum <"$TESTBED/kernel/requirements.txt" | cut -d ' ' -f 1)
 export PATH=$LLVM/bin:$BINDGEN/bin:/usr/bin:/usr/sbin:/bin:/sbin:$VENV/bin
 export LIBCLANG_PATH=$LLVM/lib
 
-# The same input must give the same cache entry in every clone.
-# The compiler's list of headers serves the cache too: no second preprocessor run.
+# The same input gives the same cache entry in every clone. ccache takes the list of headers from the
+# compiler, which saves a run of the preprocessor.
 export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=testbed KBUILD_BUILD_HOST=testbed
+
+# cargo keeps what it downloads in the home folder, if it can.
+[[ ${CARGO_HOME:-} || -w ${HOME:-} ]] || export CARGO_HOME=$CACHE/cargo
+# Without a network, fail soon.
+export CARGO_NET_RETRY=1 CARGO_HTTP_TIMEOUT=15 PIP_RETRIES=1 PIP_TIMEOUT=15
+apt_get=(apt-get -o APT::Update::Error-Mode=any -o Acquire::Retries=1 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15)
 
 # The test kernel's Kconfig sources the base's.
 export KBUILD_KCONFIG=$TOP/Kconfig BASE_KCONFIG=$OUT/base.kconfig
 
-# with KIND SCRIPT...: runs a script for another test kernel.
+# with KIND COMMAND...: runs a script for another test kernel.
 with() {
 	local flavour=plain
 	[[ $1 != *-* ]] || flavour=${1%-*}
 	FLAVOUR=$flavour IMPL=${1##*-} "${@:2}"
 }
 
-# Without the preprocessor, ccache does not see that a file has another in it by .incbin: an image of
-# the same length would be taken for the same. The sum makes it another command.
+# first_error LOG: its first line that reports an error, or its last line.
+first_error() {
+	grep -m 1 'No space left on device' "$1" ||
+		grep -m 1 '^E: \|^W: Failed\|ERROR\|\berror\(\[E[0-9]*\]\)\?:\|\*\*\*\|unmet direct dep' "$1" ||
+		tail -n 1 "$1"
+}
+
+# logged LOG WHAT COMMAND...: runs a command whose output goes to a log. If the command fails, the
+# script ends with the first error of the log.
+logged() {
+	local log=$LOGS/$1.log advice=''
+	"${@:3}" >"$log" 2>&1 </dev/null && return
+	! grep -q 'Temporary failure\|Could not \(resolve\|connect\)\|unreachable\|onnection refused\|imed out\|Failed to fetch\|spurious network' "$log" ||
+		advice='; check the network, and give the same command again'
+	die "$2 failed: $(first_error "$log" | sed 's/^ *//; s/^error: //I')$advice (log: ${log#"$TOP"/})"
+}
+
+# cargo_build NAME FOLDER [OPTION]...: builds the crate in FOLDER to out/NAME.
+cargo_build() {
+	logged "$1" "the build of ${2#"$TOP"/}" cargo build --release --locked \
+		--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/$1" "${@:3}"
+}
+
+# Without the preprocessor, ccache does not see that a file includes another by .incbin, and would take an
+# image of the same length for the same. The checksum makes it another command.
 # shellcheck disable=SC2016
 piggy='AFLAGS_piggy.o=-DSUM=$(shell cksum <arch/x86/boot/compressed/vmlinux.bin.gz | cut -d" " -f1)'
 
-# The kernel's makefiles have C code tell KCSAN of what it accesses, and not Rust code. Rust's compiler
-# can do it too: the options are those of scripts/Makefile.kcsan, and the target has to allow it.
+# The kernel's makefiles have KCSAN instrument C code only. rustc can instrument too: the options are those
+# of scripts/Makefile.kcsan, and the target has to allow it.
 kcsan=()
 # shellcheck disable=SC2016
 [[ $FLAVOUR != kcsan ]] || kcsan=('filechk_rust_target=$< <include/config/auto.conf | sed "s/\"kernel-address\"/&, \"thread\"/"'
 	KRUSTFLAGS="-Zsanitizer=thread -Cllvm-args=-tsan-instrument-func-entry-exit=0 -Cllvm-args=-tsan-compound-read-before-write=1 -Cllvm-args=-tsan-distinguish-volatile=1")
 
-# By these, profile.sh names the lines of both implementations. The code is the same.
+# Line tables let profile.sh name the source lines of both implementations. The generated code is the same.
 lines=(CFLAGS_sockopt.o="-gline-tables-only -fdebug-compilation-dir=." RUSTFLAGS_subflow_info.o=-Cdebuginfo=line-tables-only)
 
-# A make in the kernel's tree.
+# kmake ARGUMENT...: make in the kernel's tree.
 kmake() {
 	make -C "$SRC" O="$OBJ" LLVM=1 CC="ccache clang" V="${V:-0}" "$piggy" "${lines[@]}" "${kcsan[@]}" "$@"
 }
 
-# seed FOLDER FROM [SOURCE]: an object folder that starts as a copy of another, and may
-# be of a copy of the source. Its records of commands must name neither original, or
-# make would build it all again.
+# seed FOLDER FROM [SOURCE]: starts an object folder as a copy of another, for the same source or for a copy
+# of it. The recorded commands must name neither original, or make would build everything again.
 seed() {
 	[[ ! -d $1 && -f $2/vmlinux ]] || return 0
 	rm -rf "$1.part"
@@ -97,16 +154,17 @@ seed() {
 	mv "$1.part" "$1"
 }
 
-# For as long as the script runs, no other that calls this one does.
+# lock [FILE]: until this script ends, others that lock the same file wait.
 lock() {
-	exec {lock}>"$OUT/lock"
-	flock -n "$lock" || { say "waiting for another make that is at work in $OUT"; flock "$lock"; }
+	local file=${1:-$OUT/lock}
+	{ exec {lock}>"$file"; } 2>/dev/null || die "cannot write to $file: check its owner, and the free disk space"
+	flock -n "$lock" || { say "waiting for another make to finish (it holds ${file#"$TOP"/})"; flock "$lock"; }
 }
 unlock() { exec {lock}>&-; }
 
-# need_space GB: better said before a long step than by its failure.
+# need_space FOLDER GB: before a long step, rather than by its failure.
 need_space() {
 	local free
-	free=$(($(df --output=avail -B 1M "$OUT" | tail -n 1) / 1024))
-	((free >= $1)) || die "$OUT needs $1 GB of free disk space, and has $free GB"
+	free=$(df --output=avail -B 1M "$1" | tail -n 1)
+	((free >= $2 * 1024)) || die "$1 needs $2 GB of free disk space, and has $((free / 1024)).$((free % 1024 * 10 / 1024)) GB"
 }

@@ -1,38 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Says whether the guest can run under kvm, or has to under tcg.
+# Prints how QEMU runs the guest: kvm if that works here, else tcg.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
-case ${ACCEL:=auto} in
-kvm | tcg)
+if [[ $ACCEL != auto ]]; then
 	echo "$ACCEL"
 	exit
-	;;
-auto) ;;
-*) die "ACCEL=$ACCEL: say ACCEL=auto, ACCEL=kvm or ACCEL=tcg" ;;
-esac
+fi
 
 if [[ ! -r /dev/kvm || ! -w /dev/kvm ]]; then
 	echo tcg
 	exit
 fi
 
-# /dev/kvm may open and still never run a guest, so boot one, on the processor
-# that virtme-ng would give it: a boot sector that makes QEMU end with status 3
+# /dev/kvm may open and yet never run a guest. So boot one, with the processor model
+# that virtme-ng uses: a boot sector that makes QEMU exit with status 3
 # (mov $1, %al; out %al, $0xf4).
-answer=$CACHE/accel
+result=$CACHE/accel
 key=$(cat /proc/sys/kernel/random/boot_id; qemu-system-x86_64 --version)
-if [[ ! -f $answer || $(tail -n +2 "$answer") != "$key" ]]; then
+if [[ ! -f $result || $(tail -n +2 "$result") != "$key" ]]; then
 	say "trying KVM (at most 8 s)"
 	sector=$(mktemp)
 	trap 'rm -f "$sector"' EXIT
 	printf '\xb0\x01\xe6\xf4%0506d\x55\xaa' 0 >"$sector"
 	status=0
-	# In a shell of its own, since bash has a word to say when QEMU aborts.
-	(timeout -k 1 8 qemu-system-x86_64 -accel kvm -cpu host -machine pc -nodefaults -display none \
+	# In a subshell, which keeps bash from printing a message when QEMU aborts.
+	(timeout --foreground -k 1 8 qemu-system-x86_64 -accel kvm -cpu host -machine pc -nodefaults -display none \
 		-device isa-debug-exit,iobase=0xf4 -drive "file=$sector,format=raw,snapshot=on"; exit) </dev/null >/dev/null 2>&1 || status=$?
 	[[ $status == 3 ]] && accel=kvm || accel=tcg
-	printf '%s\n%s\n' "$accel" "$key" >"$answer"
+	printf '%s\n%s\n' "$accel" "$key" >"$result"
 fi
-head -n 1 "$answer"
+head -n 1 "$result"

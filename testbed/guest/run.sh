@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds, boots, and watches the subflows of one MPTCP connection.
+# Builds and boots the test kernel, and shows the subflows of one MPTCP connection.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Prints how many thousand times a second the time stamp counter of this machine ticks, which is also
-//! that of a guest that QEMU emulates.
+//! Prints the frequency of this machine's time stamp counter in kHz. A guest that QEMU emulates reads the
+//! same counter.
 
 use std::arch::x86_64::_rdtsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The time and the counter at once, as nearly as a few tries can have it.
+/// The time and the counter, read as close to each other as in the best of many tries.
 fn now() -> (Instant, u64) {
     let tries = (0..1000).map(|_| {
         let before = Instant::now();
-        // SAFETY: Every x86-64 processor has the instruction.
+        // SAFETY: Every x86-64 processor has this instruction.
         let ticks = unsafe { _rdtsc() };
         (before.elapsed(), before, ticks)
     });
-    let (_, time, ticks) = tries.min().expect("there are some");
+    let (_, time, ticks) = tries.min().expect("there is more than one try");
     (time, ticks)
 }
 

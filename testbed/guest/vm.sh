@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Boots the test kernel on this machine's own root file system.
+# Boots the test kernel on this machine's own root file system, which the guest cannot change.
 # usage: vm.sh [-n NAME] [-d SECONDS] [-c CPUS] [-q QEMU-OPTIONS] [-a KERNEL-ARGUMENT]...
 #   [-w FOLDER] [-i IMAGE] [-l] [COMMAND]
-# Without a command it is a shell. NAME is for the log of the console, SECONDS
-# how long the guest may take, boot and all. What the guest writes to FOLDER
-# stays, all else is gone with it. With -l, memory is looked for that leaked, which
-# only FLAVOUR=debug can. The exit status is the command's.
+# Without a command, starts a shell. NAME is part of the console log's name. SECONDS
+# limits how long the guest runs, including its boot. Only what the guest writes to
+# FOLDER is kept. -l looks for leaked memory when the command has ended, and needs
+# FLAVOUR=debug. The exit status is the command's.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
@@ -31,21 +31,22 @@ done
 shift $((OPTIND - 1))
 
 if [[ $FLAVOUR == debug ]]; then
-	# Nearly half of such a kernel's time goes there.
+	# kmemleak takes nearly half of the debug kernel's time.
 	[[ $leaks ]] || args+=(--append kmemleak=off)
-	# While the boot processor's features are looked up, an interrupt would find it without five-level
-	# page tables, and KASAN take memory for none.
+	# An interrupt while the boot processor's features are detected would see it without five-level page
+	# tables, and KASAN would report a false positive.
 	args+=(--append no5lvl)
 fi
 accel=$("$TESTBED/guest/accel.sh")
-# Nobody changes the machine's files under the guest, so it may keep what it has read: to start a
-# program takes half as long again otherwise.
+# No file of the machine changes while the guest runs, so the guest may cache what it reads. Without
+# the cache, starting a program takes half as long again.
 root=trans=virtio,version=9p2000.L,access=any,msize=524288,cache=loose
-# The firmware's table of processors has one for each socket.
+# The firmware lists one processor for each socket.
 vng=(vng --run "$IMAGE" --force-9p --user root --cpus "$cpus,sockets=$cpus" --memory 1G
 	--append root=/dev/root --append "rootflags=$root" --append panic=-1 --append udev.children_max=1)
-# On a busy machine, an emulated timer is not as punctual as the kernel checks at boot. The time stamp
-# counter is the machine's own: to measure it by such a timer can fail, and to go by the timer is slow.
+# On a busy machine, an emulated timer is too late for the check that the kernel makes at boot. The time
+# stamp counter is the machine's own, and its frequency is passed on: measuring it with such a timer can
+# fail, and without the counter, reading the time is slow.
 if [[ $accel != kvm ]]; then
 	khz=$("$TESTBED/guest/tsc.sh")
 	vng+=(--disable-kvm --append no_timer_check --append tsc=reliable --append "tsc_early_khz=$khz")
@@ -53,15 +54,15 @@ fi
 vng+=("${args[@]}")
 
 if [[ $# == 0 ]]; then
-	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without one, give a command: make vm CMD='...'"
-	say "booting the $KIND test kernel under $accel; leave with exit"
+	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without a terminal, run a command: make vm CMD='...'"
+	say "booting the $KIND test kernel under $accel; to leave it, type exit"
 	exec "${vng[@]}" --qemu-opts=-no-reboot --shell "$TESTBED/guest/inside/shell.sh"
 fi
 
 console=$LOGS/console-$name-$KIND.log
+lock "$console.lock"
 command=$*
-# What the guest runs. The line in the kernel's log tells a command that ended
-# from a guest that died.
+# What the guest runs. The kernel's log shows whether the command ended, or the guest died.
 job=$(mktemp -p "$OUT" job.XXXXXX)
 trap 'rm -f "$job"' EXIT
 cat >"$job" <<-END
@@ -71,17 +72,17 @@ cat >"$job" <<-END
 		$leaks bash -c ${command@Q} 2>&1
 		echo "testbed: exit status \$?" >/dev/kmsg
 	else
-		echo "testbed: there are not $cpus processors" >/dev/kmsg
+		echo "testbed: expected $cpus processors, found \$(nproc)" >/dev/kmsg
 	fi
 	exec "$TESTBED/guest/inside/off.sh"
 END
 
 say "booting the $KIND test kernel under $accel (console: ${console#"$TOP"/})"
-# QEMU opens these anew, which would empty a plain file: give it pipes. With
-# --verbose, the console of the guest is vng's standard error.
+# QEMU opens its standard output and error again, which would truncate a plain file,
+# so give it pipes. With --verbose, vng's standard error is the guest's console.
 exec {output}> >(exec cat) && output_cat=$!
 exec {errors}> >(exec cat >"$console") && errors_cat=$!
-# timeout has a process group of its own, and ends QEMU with it.
+# timeout makes a process group of its own, with which it ends QEMU.
 timeout -k 5 "$deadline" "${vng[@]}" --verbose --exec "bash $job" </dev/null 1>&"$output" 2>&"$errors" &
 guest=$!
 trap 'kill $guest 2>/dev/null || :; rm -f "$job"' EXIT
@@ -93,6 +94,7 @@ wait "$output_cat" "$errors_cat"
 status=$(sed -n 's/.*testbed: exit status \([0-9]*\)\r*$/\1/p' "$console" | tail -n 1)
 if [[ ! $status || $ended == 124 || $ended == 137 ]]; then
 	tail -n 25 "$console" >&2
-	die "the guest died, or took longer than $deadline s; above is the end of ${console#"$TOP"/}"
+	[[ $ended != 124 && $ended != 137 ]] || die "the guest ran for more than $deadline s; above is the end of ${console#"$TOP"/}"
+	die "the guest died; above is the end of ${console#"$TOP"/}"
 fi
 exit "$status"

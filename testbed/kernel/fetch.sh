@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Downloads the base kernel's Debian package into the cache, and unpacks it.
+# Downloads the base kernel's Debian package to the cache, and unpacks it.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
@@ -8,18 +8,24 @@ newest_deb() {
 	find "$debs" -maxdepth 1 -name "${BASE_PACKAGE}_*.deb" | sort -V | tail -n 1
 }
 
-# A private list of sources, on the mirror that the machine itself uses.
+# The Debian mirror that this machine uses.
+mirror() {
+	# shellcheck disable=SC2016 # these are apt's
+	apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' |
+		sed -n '/^Debian main /{s///p;q}'
+}
+
+# From a private list of sources, so that apt's own stay as they are.
 download() {
-	local apt=$CACHE/apt uri
-	mkdir -p "$apt"/{lists,cache}
-	mirror() {
-		# shellcheck disable=SC2016 # these are apt's
-		apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' |
-			sed -n '/^Debian main /{s///p;q}'
-	}
+	local apt=$CACHE/apt uri there
 	uri=$(mirror)
-	[[ $uri || $(id -u) != 0 ]] || { apt-get update >"$log" 2>&1 && uri=$(mirror); }
-	[[ $uri ]] || die "no Debian mirror with downloaded lists in /etc/apt: as root, say: apt-get update"
+	if [[ ! $uri && $(id -u) == 0 ]]; then
+		logged update "apt-get update" "${apt_get[@]}" update
+		uri=$(mirror)
+	fi
+	[[ $uri ]] || die "/etc/apt names no Debian mirror, or its lists were never downloaded; as root, run: apt-get update"
+	need_space "$CACHE" 1
+	mkdir -p "$apt"/{lists,cache}
 	cat >"$apt/base.sources" <<-END
 		Types: deb
 		URIs: $uri
@@ -29,29 +35,24 @@ download() {
 	END
 	local opt=(-o "Dir::Etc::sourcelist=$apt/base.sources" -o Dir::Etc::sourceparts=-
 		-o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=)
-	say "fetching $BASE_PACKAGE from $BASE_SUITE (160 MB)"
-	apt-get "${opt[@]}" update >"$log" 2>&1 ||
-		die "the lists of $BASE_SUITE cannot be fetched: $(grep -m 1 '^[EW]: ' "$log");" \
-			"give a kernel tree of your own instead: KERNEL=DIR"
-	local there
+	say "downloading $BASE_PACKAGE from $BASE_SUITE (160 MB)"
+	logged fetch "apt-get update for $BASE_SUITE" "${apt_get[@]}" "${opt[@]}" update
 	there=$(apt-cache "${opt[@]}" search --names-only '^linux-source-' | cut -d ' ' -f 1 | xargs)
 	apt-cache "${opt[@]}" show "$BASE_PACKAGE" >/dev/null 2>&1 ||
-		die "looked for $BASE_PACKAGE in $BASE_SUITE, where there is: ${there:-no linux-source at all};" \
-			"give a kernel tree of your own instead: KERNEL=DIR"
-	# apt-get checks the hash before it gives the file its name.
+		die "$BASE_SUITE has no $BASE_PACKAGE, only ${there:-other packages}:" \
+			"use a kernel tree of your own as the base, with KERNEL=DIR"
+	# apt-get verifies the checksum before it gives the file its name.
 	rm -rf "$debs/part" && mkdir -p "$debs/part"
-	(cd "$debs/part" && apt-get "${opt[@]}" download "$BASE_PACKAGE/$BASE_SUITE" >&2) ||
-		die "$BASE_PACKAGE cannot be downloaded; run the same command again, or use KERNEL=DIR"
+	(cd "$debs/part" && "${apt_get[@]}" "${opt[@]}" download "$BASE_PACKAGE/$BASE_SUITE" >&2) ||
+		die "$BASE_PACKAGE cannot be downloaded; give the same command again, or use KERNEL=DIR"
 	mv "$debs/part"/*.deb "$debs"
 }
 
 [[ ! $KERNEL ]] || exit 0
 
 debs=$CACHE/debs
-log=$LOGS/fetch.log
 mkdir -p "$debs"
-exec {lock}>"$CACHE/fetch.lock"
-flock "$lock"
+lock "$CACHE/fetch.lock"
 deb=$(newest_deb)
 if [[ ! $deb ]]; then
 	download
@@ -61,13 +62,15 @@ fi
 stamp=$OUT/base.deb
 [[ ! -f $stamp || $(<"$stamp") != "${deb##*/}" ]] || exit 0
 
-say "unpacking ${deb##*/} (about 25 s)"
-need_space 5
-# Files of another release may be older than what was built from the last one.
-find "$OUT" -mindepth 1 -maxdepth 1 ! -name log ! -name lock -exec rm -rf {} +
+say "unpacking ${deb##*/} (about half a minute)"
+# What was built from the last release goes: the new one's files may be older than it.
+find "$OUT" -mindepth 1 -maxdepth 1 ! -name log ! -name '*lock' -exec rm -rf {} +
+need_space "$OUT" 3
 mkdir -p "$PRISTINE.part"
-{ dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$BASE_PACKAGE.tar.xz" |
-	tar -xJ --strip-components=1 -C "$PRISTINE.part"; } >"$log" 2>&1 ||
-	die "$deb cannot be unpacked: $(tail -n 1 "$log"); remove it and run the same command again"
+unpack() {
+	dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$BASE_PACKAGE.tar.xz" |
+		tar -xJ --strip-components=1 -C "$PRISTINE.part"
+}
+logged fetch "the unpacking of $deb (remove it to download it again)" unpack
 mv "$PRISTINE.part" "$PRISTINE"
 echo "${deb##*/}" >"$stamp"

@@ -4,25 +4,26 @@
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
-mapfile -t packages <"$TESTBED/kernel/packages"
-command -v dpkg-query >/dev/null ||
-	die "this is not a Debian system: use one (12, a container will do), or install there the likes of:" \
-		"${packages[*]}"
+[[ $(uname -m) == x86_64 ]] || die "the test kernel is for x86-64, and so must be the machine that builds it: this is $(uname -m)"
 
+mapfile -t packages <"$TESTBED/kernel/packages"
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
 	sed -n 's/^installed //p') || :
 mapfile -t missing < <(printf '%s\n' "${packages[@]}" | grep -vxF "$installed")
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
-install=(apt-get install -y --no-install-recommends "${missing[@]}")
-[[ $(id -u) == 0 ]] || die "packages are missing; as root, say: apt-get update && ${install[*]}"
+system=$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}" "${PRETTY_NAME:-}") || :
+[[ $system == 'debian 12 '* ]] ||
+	die "this is not Debian 12 but ${system#* * }: run make in a container or virtual machine with Debian 12"
 
-say "installing ${#missing[@]} Debian packages (about half a minute): ${missing[*]}"
+install=(install -y --no-install-recommends "${missing[@]}")
+[[ $(id -u) == 0 ]] ||
+	die "${#missing[@]} Debian packages are missing; as root, run: apt-get update && apt-get ${install[*]}"
+
+say "installing ${#missing[@]} Debian packages (half a minute to two): ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
-log=$LOGS/install.log
-# The lists on the machine may be missing or too old to download from.
-if ! "${install[@]}" >"$log" 2>&1 </dev/null; then
-	{ apt-get update && "${install[@]}"; } >>"$log" 2>&1 </dev/null ||
-		die "apt-get cannot install them: $(grep -m 1 '^E: ' "$log" || tail -n 1 "$log")" \
-			"- this testbed is made for Debian 12; full log: $log"
-fi
+# The lists of packages may be missing, or too old to download from.
+"${apt_get[@]}" "${install[@]}" >"$LOGS/install.log" 2>&1 </dev/null || {
+	logged update "apt-get update" "${apt_get[@]}" update
+	logged install "the installation of packages" "${apt_get[@]}" "${install[@]}"
+}

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Lays the series over the base: src is the pristine tree with the overlay,
-# which holds only the files that the series adds or changes.
+# Lays the series over the base: src/ is the pristine tree with the overlay,
+# which holds the files that the series adds or changes.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
-[[ -f $PRISTINE/Makefile ]] || die "$PRISTINE is not a kernel tree"
+[[ -f $PRISTINE/Makefile ]] || die "$PRISTINE is not a kernel tree: it has no Makefile"
 . "$TESTBED/kernel/series-lib.sh"
 [[ $version == "$BASE".* ]] ||
-	die "$PRISTINE is Linux $version; the series is for $BASE.x, choose a tree of that version"
+	die "$PRISTINE is Linux $version, and the series is for $BASE: choose a tree of that version"
 
 new=$OUT/overlay.new
 rm -rf "$new"
@@ -20,7 +20,7 @@ for patch in "${patches[@]}"; do
 	apply "$patch" "$new"
 done
 
-# A file that did not change keeps its time, and is not built again.
+# A file that did not change keeps its time, so that it is not built again.
 rsync -rlp --checksum --delete "$new/" "$OUT/overlay/"
 rm -rf "$new"
 
@@ -28,7 +28,7 @@ list=$OUT/overlay.list
 (cd "$OUT/overlay" && find . -type f -printf '/%P\n' | sort) >"$list.new"
 
 if [[ $KERNEL ]]; then
-	# The user's tree is only read, and what was built in it stays behind.
+	# The user's tree is only read. Objects and configuration in it are not copied.
 	[[ -d $SRC ]] || { need_space 5; say "copying $KERNEL"; }
 	rsync -a --delete --exclude-from=- "$KERNEL/" "$SRC/" <<-END
 		$(<"$list.new")
@@ -46,7 +46,7 @@ elif [[ ! -d $SRC ]]; then
 	mv "$SRC.part" "$SRC"
 fi
 
-# Files that left the series are the base's again, with today's date for make.
+# A file that left the series becomes the base's again, and newer than what was built from it.
 touch "$list"
 comm -13 "$list.new" "$list" | while IFS= read -r file; do
 	rm -f "$SRC$file"

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: writes down what it answers, to be compared with another kernel.
+# In the guest: records the results of all requests, to be compared with another kernel's.
 # usage: answers.sh PROGRAMS FOLDER REQUESTS SEED
 set -euo pipefail
 programs=$1 folder=$2 requests=$3 seed=$4
 
 running() { echo "testbed: running $*" >/dev/kmsg; }
 
-running fuzz, of 64 and 32 bits
+running 64-bit and 32-bit fuzz
 fuzz=(run --seed "$seed" --count $((requests / 2)) --output)
 "$programs/fuzz" "${fuzz[@]}" "$folder/fuzz-64" &
 other=$!
@@ -16,10 +16,10 @@ wait $other
 running faults
 "$programs/faults" pages --output "$folder/faults" >"$folder/faults.tap"
 for bits in 64 32; do
-	[[ $bits == 64 ]] && of=$programs || of=$programs/32-bit
-	running "states, of $bits bits"
-	"$of/states" >"$folder/states-$bits"
-	running "stall, of $bits bits"
-	# Lines that begin with # are of times.
-	"$of/stall" run | grep -v '^#' >"$folder/stall-$bits"
+	[[ $bits == 64 ]] && bin=$programs || bin=$programs/32-bit
+	running "$bits-bit states"
+	"$bin/states" >"$folder/states-$bits"
+	running "$bits-bit stall"
+	# Lines that begin with # hold times, which differ.
+	"$bin/stall" run | grep -v '^#' >"$folder/stall-$bits"
 done

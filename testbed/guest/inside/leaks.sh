@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: runs a command, then looks for memory that nothing points to.
+# In the guest: runs a command, then has kmemleak look for leaked memory.
 set -euo pipefail
 kmemleak=/sys/kernel/debug/kmemleak
 
 "$@"
 echo 'testbed: running kmemleak' >/dev/kmsg
-# What is younger than five seconds does not count yet.
+# kmemleak ignores memory that was allocated in the last five seconds.
 sleep 6
 for _ in 1 2; do
 	echo scan >$kmemleak

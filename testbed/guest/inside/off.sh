@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: ends it. It cannot power off without ACPI, but start anew, which ends QEMU.
+# In the guest: ends it. Without ACPI it cannot power off, but a reboot ends QEMU.
 set -euo pipefail
 
 sync
 echo b >/proc/sysrq-trigger
-# That takes a moment.
+# The reboot takes a moment.
 sleep infinity

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced in the guest: two hosts, client and server, with two paths of different
-# delay between them. An MPTCP connection of the client's to 10.0.0.2 uses both.
+# Sourced in the guest: sets up two hosts, client and server, and two paths of different
+# delay between them. An MPTCP connection from the client to 10.0.0.2 uses both.
 set -euo pipefail
 
 # delay of each path, one way
@@ -18,10 +18,10 @@ for i in "${!delays[@]}"; do
 		tc -n "$host" qdisc add dev "path$i" root netem delay "${delays[i]}"
 	done
 done
-# Send buffers that are too small to fill the paths: the delay is theirs, not a queue's.
+# Send buffers too small to fill the paths, so that no queue adds to the delay.
 ip netns exec client sysctl -q net.ipv4.tcp_wmem='4096 16384 131072'
 ip netns exec server sysctl -q net.ipv4.tcp_wmem='4096 16384 131072'
-# The client opens the second subflow, to the address that the server announces.
+# The client opens the second subflow to the address that the server announces.
 ip -n client mptcp limits set add_addr_accepted 1 subflow 1
 ip -n server mptcp limits set subflow 1
 ip -n server mptcp endpoint add 10.0.1.2 dev path1 signal

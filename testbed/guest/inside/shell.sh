@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: a shell, and when it is left, the end.
+# In the guest: runs a shell, then ends the guest.
 set -euo pipefail
 
 bash || :
