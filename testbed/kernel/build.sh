@@ -1,28 +1,35 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the test kernel: from whatever there is to its image.
+# Builds the test kernel, from whatever there is to its image.
 # usage: build.sh [config|menuconfig], which stop after the configuration
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
 [[ " ${BUILT_KINDS:-} " != *" $KIND "* ]] || exit 0
+say "preparing the $KIND test kernel in ${OUT#"$TOP"/} (logs: ${LOGS#"$TOP"/}/)"
 lock
+# Before anything is installed.
+[[ -d $SRC ]] || need_space "$OUT" 4
+[[ -d $OBJ/rust ]] || need_space "$OUT" 2
+[[ -x $BINDGEN/bin/bindgen ]] || need_space "$CACHE" 1
 
 "$TESTBED/kernel/install.sh"
-# A group of its own, so that it can be ended as a whole.
+# In process groups of their own, so that each can be ended as a whole: where one fails, the other need
+# not go on.
 set -m
 "$TESTBED/kernel/tools.sh" &
 tools=$!
+{ "$TESTBED/kernel/fetch.sh" && "$TESTBED/kernel/lay.sh"; } &
+base=$!
 set +m
-trap 'kill -- -$tools 2>/dev/null || :' EXIT
-"$TESTBED/kernel/fetch.sh"
-"$TESTBED/kernel/lay.sh"
-wait "$tools"
+trap 'kill -- -$tools -$base 2>/dev/null || :' EXIT
+wait -n
+wait -n
 trap - EXIT
-# Nearly every object of the other implementation is this one's too.
+# Nearly every object of the other implementation is also an object of this one.
 seed "$OBJ" "$OUT/${KIND%"$IMPL"}rust"
 seed "$OBJ" "$OUT/${KIND%"$IMPL"}c"
-# The options of these two are each known to a part of the files only.
+# The options of these two flavours each affect few files.
 [[ $FLAVOUR != inline && $FLAVOUR != ipv4 ]] || seed "$OBJ" "$OUT/rust"
 "$TESTBED/kernel/config.sh"
 [[ ${1:-} != config ]] || exit 0
@@ -33,13 +40,13 @@ fi
 
 log=$LOGS/build-$KIND.log
 say "building the $KIND test kernel (log: ${log#"$TOP"/})"
-# How many steps a build from nothing takes is known from the last one.
-steps=$CACHE/steps-$BASE
-[[ -f $steps ]] || echo "$BASE_STEPS" >"$steps"
-whole=''
-[[ -d $OBJ/rust ]] || whole=y
-kmake -j"$(nproc)" 2>&1 </dev/null | tee "$log" | "$TESTBED/kernel/progress.sh" "${whole:+$steps}" ||
-	die "the kernel does not build: $(grep -m 1 'error\(\[E[0-9]*\]\)\?:\|\*\*\*' "$log" || tail -n 1 "$log")" \
-		"(full log: $log)"
-[[ ! $whole ]] || grep -c '^  [A-Z]' "$log" >"$steps"
+show=("$TESTBED/kernel/progress.py")
+# The time left is known for a build from nothing only.
+if [[ ! -d $OBJ/rust ]]; then
+	export CCACHE_STATSLOG=$OUT/ccache-statistics
+	show+=("$PATCHES/steps" "$CACHE/steps-$BASE-$KIND" "$CCACHE_STATSLOG")
+fi
+[[ ${V:-0} != 1 ]] || show=(cat)
+kmake -j"$(nproc)" 2>&1 </dev/null | tee "$log" | "${show[@]}" >&2 ||
+	die "the kernel does not build: $(first_error "$log") (log: ${log#"$TOP"/})"
 say "the image is ${IMAGE#"$TOP"/}"
