@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Reads files of KTAP with the kernel's own parser and says what they hold.
+"""Shows the results in files of KTAP, as the kernel's own parser reads them.
 
 usage: count.py KUNIT-FOLDER FILE...
 """
@@ -14,20 +14,20 @@ import kunit_parser  # noqa: E402
 import kunit_printer  # noqa: E402
 
 
-# What a test says that it had so many of.
+# The start of a line with a figure to show, such as how many requests a test made.
 FIGURE = "# figure: "
 
 passed = failed = skipped = 0
 for path in sys.argv[2:]:
-    said = io.StringIO()
+    output = io.StringIO()
     with open(path, errors="replace") as lines:
         counts = kunit_parser.parse_run_tests(
-            lines, kunit_printer.Printer(output=said)
+            lines, kunit_printer.Printer(output=output)
         ).counts
-    # What the parser could not make sense of is no pass, and neither is nothing.
+    # A file that the parser cannot read, or that has no test, does not pass.
     bad = counts.failed + counts.crashed or counts.errors or counts.total() == 0
     if bad:
-        print(said.getvalue())
+        print(output.getvalue())
     with open(path, errors="replace") as lines:
         figures = [line[len(FIGURE):].strip() for line in lines if line.startswith(FIGURE)]
     print(

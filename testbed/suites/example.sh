@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Extracts the examples of Documentation/networking/mptcp-info.rst, and compiles the one in C: with
-# the base's headers, with this machine's, and with headers that know more than the kernel.
+# the base's headers, with this machine's, and with headers that are newer than the kernel.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 

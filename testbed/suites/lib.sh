@@ -1,54 +1,58 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2153
-# Sourced by who runs the tests: each suite leaves a file of KTAP in the folder
-# of results, and a last one is for the checks.
+# Sourced by the suites. A test that runs in a guest leaves a file of KTAP in the
+# folder of results, and all checks together leave one.
 set -euo pipefail
 
 results=$OUT/results-$KIND
 boots=0
 reports=0
-# What a kernel says of a defect.
+# What a kernel's report of a defect contains.
 complaint='Call Trace:|Kernel panic|Oops|WARNING: |BUG: |UBSAN: |INFO: |kmemleak: [0-9]+ new'
 
-# check NAME COMMAND...: one test, by its exit status.
+# Suites share folders, so only one runs at a time. A suite that another one calls is part of that one.
+[[ ${SUITE_IN:-} == "$OUT" ]] || lock "$OUT/suites.lock"
+export SUITE_IN=$OUT
+
+# check NAME COMMAND...: one test, which passes if the command does.
 checks=()
 check() {
-	local name=$1 result said
+	local name=$1 result output
 	shift
-	said=$("$@" 2>&1 </dev/null) && result=ok || result='not ok'
+	output=$("$@" 2>&1 </dev/null) && result=ok || result='not ok'
 	checks+=("$result $((${#checks[@]} + 1)) $name")
 	echo "${checks[-1]}"
-	[[ $result == ok ]] || printf '# %s\n' "${said//$'\n'/$'\n'# }"
+	[[ $result == ok ]] || printf '# %s\n' "${output//$'\n'/$'\n'# }"
 }
 
-# report FILE [FIGURE]...: the checks up to now, as KTAP, and how many of what they had.
+# report FILE [FIGURE]...: writes the checks up to now as KTAP, with figures that count.py shows.
 report() {
 	local figures=("${@:2}")
 	printf '%s\n' 'KTAP version 1' "1..${#checks[@]}" "${checks[@]}" "${figures[@]/#/# figure: }" >"$1"
 }
 
-# count FILE...: reads what these hold with the kernel's own parser. Fails if a test did, or there is none.
+# count FILE...: shows the results in files of KTAP. Fails if a test failed, or if there is none.
 count() {
 	"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$@"
 }
 
-# build_once KIND: builds a kernel, which from then on is the one that is tested: no script that
-# is called looks for changes.
+# build_once KIND: builds a kernel. Scripts that this one calls then test that build, and do not look for
+# changes again.
 build_once() {
 	with "$1" "$TESTBED/kernel/build.sh"
 	export BUILT_KINDS="${BUILT_KINDS:-} $1"
 }
 
-# The kernel, and an empty folder for what its tests say.
+# begin: builds the kernel, and empties the folder of results.
 begin() {
 	build_once "$KIND"
-	# Not before: where the base is unpacked, all else goes.
+	# Not earlier, since unpacking a new base removes the folder.
 	rm -rf "$results"
 	mkdir "$results"
 	check "kernel: no warning from the $KIND build" no_warning "$LOGS/build-$KIND.log"
 }
 
-# suite NAME KIND COMMAND [VM-OPTION...]: a boot, where the command prints KTAP.
+# suite NAME KIND COMMAND [VM-OPTION]...: boots a kernel for a command that prints KTAP.
 suite() {
 	local name=$1 kind=$2 command=$3 status
 	shift 3
@@ -58,14 +62,19 @@ suite() {
 	quiet "$name-$kind"
 }
 
-# quiet BOOT: whether the kernel had nothing to complain of.
+# selftest NAME KIND COMMAND [VM-OPTION]...: the same, in the folder of the selftests.
+selftest() {
+	suite "$1" "$2" "cd $kselftest/net/mptcp && $3" "${@:4}"
+}
+
+# quiet BOOT: tests that the kernel reported no defect.
 quiet() {
 	boots=$((boots + 1))
 	check "$1: no report in the kernel log" no_report "$LOGS/console-$1.log"
 	[[ ${checks[-1]} == ok* ]] || reports=$((reports + 1))
 }
 
-# What a guest runs, it says in the log: so each report is shown with what it came from.
+# Shows each report in a log, and what the guest was running at the time.
 no_report() {
 	[[ -s $1 ]] || { echo "$1 is empty"; return 1; }
 	own_races "$1" | awk -v complaint="$complaint" -v file="$1" -v running='the boot' '
@@ -75,8 +84,8 @@ no_report() {
 		END { exit bad }'
 }
 
-# KCSAN finds races in any kernel. Of a log, the first line is left empty of those in which no request
-# for an option takes part.
+# Mainline has races of its own. In the copy of a log that this prints, a KCSAN report that involves no
+# getsockopt call loses its first line.
 own_races() {
 	awk -v own='mptcp_getsockopt' '
 		function end() { if (text !~ own) sub(/^[^\n]*/, "", text); printf "%s", text; race = 0 }
@@ -91,17 +100,17 @@ no_warning() {
 	! grep -ni 'warning' "$@"
 }
 
-# script NAME: runs one that leaves KTAP of its own.
+# script NAME: runs a suite that leaves its own KTAP.
 script() {
 	local status
 	"$TESTBED/suites/$1" && status=0 || status=$?
 	check "$1 ends with exit status 0" test "$status" == 0
 }
 
-# start NAME COMMAND: begins what leaves KTAP of its own, beside what follows.
+# start NAME COMMAND: starts a suite that leaves its own KTAP, in the background.
 start() {
-	say "beside what follows, $1 is at work (log: ${LOGS#"$TOP"/}/$1.log)"
-	# A group of its own, so that it can be ended as a whole.
+	say "running $1 in the background (log: ${LOGS#"$TOP"/}/$1.log)"
+	# In a process group of its own, so that it can be ended as a whole.
 	set -m
 	"$2" >"$LOGS/$1.log" 2>&1 </dev/null &
 	started=$!
@@ -109,7 +118,7 @@ start() {
 	trap 'kill -- -$started 2>/dev/null || :' EXIT
 }
 
-# finish NAME: waits for it.
+# finish NAME: waits for what start started.
 finish() {
 	local status
 	say "waiting for $1"
@@ -119,29 +128,41 @@ finish() {
 	check "$1 ends with exit status 0" test "$status" == 0
 }
 
-# kunit KIND: our tests that run in the kernel itself.
+# kunit KIND: the series' KUnit tests, whose KTAP is in the kernel's log.
 kunit() {
 	suite kunit "$1" true "${kunit[@]}"
 	cp "$LOGS/console-kunit-$1.log" "$results/kunit-$1.tap"
 }
 kunit=(-a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*")
 
-# Builds mainline's selftests and ours, which is a 32-bit program as well.
+# Slower timeouts and fewer connections, for mainline's scripts on an emulated machine. What a script does
+# during a transfer must be done before the transfer ends, so the transfers are slower too.
+slower=(
+	's/^timeout_poll=[0-9]*$/timeout_poll=300/'
+	's/ -w 20 / -w 600 /'
+	's/local timeout=20$/local timeout=300/'
+	's/"-r 50"$/"-r 15"/'
+	's/^NR_CLIENTS=100$/NR_CLIENTS=20/'
+	's/^NR_SERVERS=100$/NR_SERVERS=20/'
+)
+
+# Builds mainline's selftests and the series', which is also built as a 32-bit program.
 kselftest=$OUT/kselftest
 selftests() {
-	local log=$LOGS/selftests.log
+	local log=$LOGS/selftests.log change before
 	{ kmake kselftest-install TARGETS=net/mptcp INSTALL_PATH="$kselftest" &&
 		mkdir -p "$kselftest-32" &&
 		kmake -C tools/testing/selftests/net/mptcp USERCFLAGS=-m32 KHDR_INCLUDES="-isystem $OBJ/usr/include" \
 			OUTPUT="$kselftest-32" "$kselftest-32/mptcp_subflow_info" &&
-		# Which it runs.
+		# The selftest runs this program.
 		cp "$kselftest/net/mptcp/pm_nl_ctl" "$kselftest-32"; } >"$log" 2>&1 ||
 		{ tail "$log"; return 1; }
 	no_warning "$log" || return 1
-	# An emulated machine needs more time than mainline's scripts have, and has it for fewer connections;
-	# and what they do meanwhile must be done before the last of a connection's data is sent.
-	sed -i 's/^timeout_poll=[0-9]*$/timeout_poll=300/; s/ -w 20 / -w 600 /
-		s/local timeout=20$/local timeout=300/; s/"-r 50"$/"-r 15"/; s/^\(NR_CLIENTS\|NR_SERVERS\)=100$/\1=20/' "$kselftest"/net/mptcp/*.sh
+	for change in "${slower[@]}"; do
+		before=$(cat "$kselftest"/net/mptcp/*.sh | cksum)
+		sed -i "$change" "$kselftest"/net/mptcp/*.sh
+		[[ $(cat "$kselftest"/net/mptcp/*.sh | cksum) != "$before" ]] || { echo "mainline's scripts have nothing for $change"; return 1; }
+	done
 }
 
 check_selftests() {
@@ -149,7 +170,7 @@ check_selftests() {
 	check "selftests: build without a warning" selftests
 }
 
-# Writes the results of the checks, and shows all that there are.
+# summary: writes the results of the checks, and shows all results.
 summary() {
 	report "$results/checks.tap" "$reports reports in $boots kernel logs"
 	count "$results"/*.tap

@@ -1,25 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Looks for data races, by KCSAN, while requests are made and while subflows come and go.
+# Looks for data races with KCSAN, during requests and while subflows come and go.
 set -euo pipefail
 export FLAVOUR=kcsan
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
 
-tells_kcsan() {
+instrumented() {
 	llvm-nm -u "$1" | grep __tsan_read
 }
 
 begin
-[[ $IMPL == c ]] || check "subflow_info.o: tells KCSAN what it reads" tells_kcsan "$OBJ/net/mptcp/subflow_info.o"
+[[ $IMPL == c ]] || check "subflow_info.o: instrumented for KCSAN" instrumented "$OBJ/net/mptcp/subflow_info.o"
 trials=$("$TESTBED/trials/build.sh")
-# An emulated processor makes few accesses in the time that one is watched: watch more than by default, and
-# most where nothing but requests is made.
+# An emulated processor makes few accesses while KCSAN watches one. So watch more of them than by default,
+# and most during the requests, when nothing else runs.
 say "making 100,000 requests (about a minute)"
 check "fuzz-$KIND: the guest ends with exit status 0" "$TESTBED/guest/vm.sh" -n fuzz -d 400 -a kcsan.skip_watch=300 \
 	"$trials/fuzz run --seed 1 --count 50000 --output /tmp/1 &
 	$trials/fuzz run --seed 2 --count 50000 --output /tmp/2 && wait \$!"
 quiet "fuzz-$KIND"
 suite churn "$KIND" "$trials/churn --changes 10000 --seconds 1200" -d 1500 -a kcsan.skip_watch=1000
-say "$(cat "$LOGS"/console-{fuzz,churn}-"$KIND.log" | grep -c 'BUG: KCSAN') races in all; those without a request for an option are mainline's own"
+say "$(cat "$LOGS"/console-{fuzz,churn}-"$KIND.log" | grep -c 'BUG: KCSAN') races in all; those that involve no getsockopt call are mainline's own"
 summary
