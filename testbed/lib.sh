@@ -7,6 +7,9 @@ set -euo pipefail
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
+# apt-get ends its work before it ends by Ctrl-C, and succeeds: without this, a script would go on.
+trap 'exit 130' INT
+
 # The variables of this make must not override the kernel's own.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
@@ -116,6 +119,19 @@ logged() {
 	! grep -q 'Temporary failure\|Could not \(resolve\|connect\)\|unreachable\|onnection refused\|imed out\|Failed to fetch\|spurious network' "$log" ||
 		advice='; check the network, and give the same command again'
 	die "$2 failed: $(first_error "$log" | sed 's/^ *//; s/^error: //I')$advice (log: ${log#"$TOP"/})"
+}
+
+# python_packages NAME FILE: installs what a requirements file lists, beside virtme-ng.
+python_packages() {
+	local stamp
+	stamp=$VENV/$1-$(cksum <"$2" | cut -d ' ' -f 1)
+	[[ ! -f $stamp ]] || return 0
+	lock "$CACHE/tools.lock"
+	say "installing $1 (once, about half a minute)"
+	logged "$1" "the installation of $1" \
+		"$VENV/bin/pip" install --require-hashes -r "$TESTBED/kernel/requirements.txt" -r "$2"
+	unlock
+	touch "$stamp"
 }
 
 # cargo_build NAME FOLDER [OPTION]...: builds the crate in FOLDER to out/NAME.

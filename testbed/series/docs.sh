@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds documentation, and fails if there is a warning about a file of the series.
+# Builds documentation. A warning about a file of the series is an error.
 # usage: docs.sh html|rust
 set -euo pipefail
 . "${0%/*}/../lib.sh"
@@ -8,31 +8,23 @@ set -euo pipefail
 # built TARGET INDEX [MAKE-ARGUMENT]...
 built() {
 	local log=$LOGS/$1.log files warnings
-	kmake "$1" "${@:3}" >"$log" 2>&1 </dev/null ||
-		die "make $1 fails: $(grep -m 1 -i 'error' "$log" || tail -n 1 "$log") (full log: $log)"
-	# The page that lists all pages names many that are not built here.
+	logged "$1" "make $1" kmake "$1" "${@:3}"
+	# The index names many pages that are not built here.
 	files=$(sed 's|^/||; /index.rst$/d' "$OUT/overlay.list")
 	warnings=$(grep -Fe "$files" -e 'srctree/ link to' "$log" | grep -i 'warning\|error\|-->') || :
-	[[ ! $warnings ]] || die "make $1 has warnings about"$'\n'"$warnings"$'\n'"(full log: $log)"
-	say "read $OBJ/Documentation/output/$2"
+	[[ ! $warnings ]] || die "make $1 has these warnings:"$'\n'"$warnings"$'\n'"(log: ${log#"$TOP"/})"
+	say "the result is $OBJ/Documentation/output/$2"
 }
 
-[[ ${1:-} == html || ${1:-} == rust ]] || die "say html or rust"
+[[ ${1:-} == html || ${1:-} == rust ]] || die "usage: docs.sh html|rust"
 "$TESTBED/kernel/build.sh" config
 lock
 
 case $1 in
 html)
-	stamp=$VENV/docs-$(cksum <"$TESTBED/series/docs-requirements.txt" | cut -d ' ' -f 1)
-	if [[ ! -f $stamp ]]; then
-		say "installing Sphinx (once, about half a minute)"
-		log=$LOGS/sphinx.log
-		"$VENV/bin/pip" install --require-hashes -r "$TESTBED/kernel/requirements.txt" \
-			-r "$TESTBED/series/docs-requirements.txt" >"$log" 2>&1 ||
-			die "pip cannot install Sphinx: $(grep -m 1 ERROR "$log" || tail -n 1 "$log"); full log: $log"
-		touch "$stamp"
-	fi
-	# Only the pages of the series, and these anew: what Sphinx remembers, it does not warn of again.
+	python_packages sphinx "$TESTBED/series/docs-requirements.txt"
+	# Only the pages of the series, and from scratch: Sphinx does not repeat the warnings of a page that it
+	# has in its cache.
 	pages=$(sed -n 's|^/Documentation/networking/||p' "$OUT/overlay.list" | paste -sd ,)
 	say "building the pages (about 10 s)"
 	built htmldocs networking/mptcp-info.html SPHINXBUILD="$VENV/bin/sphinx-build" \
