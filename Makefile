@@ -1,81 +1,89 @@
 # SPDX-License-Identifier: GPL-2.0
-# The front door; what it does is in testbed/.
+# The front door. What the targets do is in testbed/.
 
 export BASE KERNEL IMPL FLAVOUR ACCEL V
-# Whatever the command holds is for the guest, not for make.
+# make must not expand what the command contains.
 override export CMD := $(value CMD)
-export REQUEST REQUESTS SEED
+export REQUEST REQUESTS SEED TEST
 
-all: ## build the test kernel and say where its image is (make LLVM=1 does the same)
+all: ## build the test kernel and print where its image is (make LLVM=1 does the same)
 	@testbed/kernel/build.sh
 
-run: ## build, boot, and watch the subflows of one MPTCP connection over two paths
+run: ## build, boot, and show the subflows of one MPTCP connection over two paths
 	@testbed/guest/run.sh
 
-test: ## build and run the tests of the plain kernels, in Rust and in C: KTAP, and last a line of counts
+test: ## run all tests of the plain kernels, in Rust and in C: prints KTAP, and last the counts
 	@testbed/suites/test.sh
 
-test-debug: ## the kernel with every check that finds defects: a million requests, faults, churn, mainline's selftests
+test-one: ## run TEST='mptcp_subflow_info -v tcpinfo', another selftest, or TEST=kunit
+	@testbed/suites/test-one.sh
+
+test-debug: ## test the debug kernel: a million random requests, fault injection, churn, mainline's selftests
 	@testbed/suites/test-debug.sh
 
-test-ipv4: ## the kernel without IPv6: KUnit, and what of the selftest needs none
+test-ipv4: ## test the kernel without IPv6: KUnit, and the tests of the selftest that need no IPv6
 	@testbed/suites/test-ipv4.sh
 
-test-races: ## the kernel with the race detector, of which Rust code is a part: 100,000 requests, churn
+test-races: ## look for data races with KCSAN, in Rust code too: 100,000 random requests, churn
 	@testbed/suites/test-races.sh
 
-test-mutants: ## put defects into the Rust code, one at a time; a test has to catch each (MUTANTS='NAME...' these only)
+test-mutants: ## put defects into the Rust code, one at a time, each of which a test must catch
 	@testbed/suites/test-mutants.sh $(MUTANTS)
 
-vm: ## a shell in the booted test kernel, or with CMD='...' one command; its exit status is the N of make's "Error N"
+vm: ## boot a shell, or with CMD='...' one command, whose exit status is the N of make's "Error N"
 	@testbed/kernel/build.sh && testbed/guest/vm.sh $${CMD:+"$$CMD"}
 
-menuconfig: ## change the test kernel's configuration, until the next change of Kconfig
+menuconfig: ## change the test kernel's configuration, until Kconfig changes
 	@testbed/kernel/build.sh menuconfig
 
-bench: ## count the instructions of every kind of request, in C and in Rust; fails if a target is missed (eight minutes, besides the builds)
+bench: ## count the instructions of each kind of request, in C and in Rust; fails if a target is missed (eight minutes, besides the builds)
 	@testbed/bench/bench.sh
 
-profile: ## step through a request, say REQUEST='MPTCP_TCPINFO 1 full elements', and compare by function and by line of the source
+profile: ## count the instructions of REQUEST='MPTCP_TCPINFO 1 full elements' by function and source line
 	@testbed/bench/profile.sh $${REQUEST:+"$$REQUEST"}
 
-compare: ## ask the C and the Rust kernel the same, at random (REQUESTS times) and in every state, and compare
+compare: ## compare the C and the Rust kernel: REQUESTS random requests, and every state of a socket
 	@testbed/suites/compare.sh
 
-series: ## write the series to out/series/, signed off by you, addressed by get_maintainer.pl
+series: ## write the series to out/series/, addressed and signed off by you, and print how to send it
 	@testbed/series/series.sh
 
-series-check: ## check the series as netdev's CI bots do, and build after each patch that changes code
+series-check: ## check the series as the CI bots of the mailing lists do, and build after each patch
 	@testbed/suites/series-check.sh
 
-code-check: ## of make test, all that boots no kernel: sources, crates, documentation, compiled code, series-check
+code-check: ## the tests that boot no kernel: sources, crates, documentation, compiled code, series-check
 	@testbed/suites/code-check.sh
 
-htmldocs: ## build the pages of the series; fails if there is a warning about them
+pictures: ## make the pictures of README.md again (make run and make bench)
+	@testbed/pictures/pictures.sh
+
+htmldocs: ## build the documentation pages of the series; a warning about them is an error
 	@testbed/series/docs.sh html
 
-rustdoc: ## build the kernel's Rust documentation; fails if a file of the series has a warning
+rustdoc: ## build the kernel's Rust documentation; a warning about a file of the series is an error
 	@testbed/series/docs.sh rust
 
-clean: ## remove out/; what was downloaded or compiled stays in the cache, ~/.cache/mptcp-rust
+clean: ## remove out/, but not the cache of downloads and compiled objects
 	rm -rf out
 
 help: ## this list
 	@echo 'Targets:'
-	@sed -n 's/^\([a-z-]*\): ## /\1\t/p' Makefile | expand -t 14 | sed 's/^/  /'
+	@sed -n 's/^\([a-z0-9-]*\): ## /\1\t/p' Makefile | expand -t 14 | sed 's/^/  /'
 	@echo 'Variables:'
 	@sed -n 's/^#? \([^ ]*\) /\1\t/p' Makefile | expand -t 22 | sed 's/^/  /'
 
-#? KERNEL=DIR a kernel tree of your own as the base, only ever read (default: the packaged one)
-#? IMPL=rust|c who answers the options about subflows (default: rust)
-#? FLAVOUR=plain|inline|ipv4|debug|kcsan which test kernel, see Kconfig (default: plain)
-#? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which tries KVM once)
+#? KERNEL=DIR a kernel tree of your own as the base, which is only read (default: Debian's package)
+#? IMPL=rust|c the implementation of the per-subflow options (default: rust)
+#? FLAVOUR=NAME the test kernel's configuration: plain, inline, ipv4, debug or kcsan, see Kconfig (default: plain)
+#? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which uses KVM if it works)
 #? CMD='...' the command of make vm
-#? REQUEST='...' the request of make profile, as make bench calls it
-#? REQUESTS=N how many random requests make compare (default: 100000) and make test-debug (1000000) try
-#? SEED=N which those are (default: 1)
-#? BASE=VERSION the base to lay the series over, a folder of patches/ (default: the newest)
+#? TEST='...' the test of make test-one
+#? REQUEST='...' the request of make profile, by its name in the table of make bench
+#? REQUESTS=N the number of random requests (default: 100000, in make test-debug 1000000)
+#? SEED=N the seed of the random requests (default: 1)
+#? MUTANTS='NAME...' the defects of make test-mutants, files in testbed/suites/mutants/ (default: all)
+#? BASE=VERSION the base kernel, a folder of patches/ (default: the newest)
 #? V=1 show the commands
-#? MPTCP_RUST_CACHE=DIR where downloads and compiled objects are kept between clones
+#? MPTCP_RUST_CACHE=DIR the cache of downloads and compiled objects (default: ~/.cache/mptcp-rust)
 
-.PHONY: all run test test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare series series-check code-check htmldocs rustdoc clean help
+.PHONY: all run test test-one test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare series series-check code-check pictures htmldocs rustdoc clean help

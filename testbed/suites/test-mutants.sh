@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests the tests: each patch of mutants/ puts a defect into the Rust code, which
-# a test has to catch. Those that the test kernel does not show, the one with
-# every check has to.
+# Tests the tests: each patch in mutants/ puts a defect into the Rust code, which a
+# test must catch. A defect that no test on the plain kernel catches is tried on the
+# debug kernel.
 # usage: test-mutants.sh [NAME]...
 set -euo pipefail
 . "${0%/*}/../lib.sh"
@@ -13,7 +13,7 @@ work=$OUT/mutants
 tree=$work/src
 kinds=(rust debug-rust)
 
-# built KIND: the image of the tree, as of that test kernel.
+# built KIND: builds the tree, with the configuration of that test kernel.
 built() {
 	SRC=$tree OBJ=$work/$1 kmake -j"$(nproc)" bzImage >"$LOGS/mutant-$1.log" 2>&1
 }
@@ -46,35 +46,35 @@ same() {
 	cmp -s "$work/c/$1" "$work/answers/$1"
 }
 
-# The first test that failed, if any, of those that a log has.
+# failed LOG: prints the first test that failed. Fails if none did.
 failed() {
 	sed -n '/^ *not ok/{s/^ *not ok [0-9]* //; s/\r$//; p; q}' "$1" | grep .
 }
 
-# Says which test, the first of them, catches what is in the tree now.
+# Prints the first test that catches what is in the tree now. Fails if none does.
 caught_by() {
 	local test
 	if ! built rust; then
 		grep -q 'evaluation panicked: assertion failed' "$LOGS/mutant-rust.log" ||
-			die "the kernel does not build: $(grep -m 1 '^error\|\*\*\*' "$LOGS/mutant-rust.log"); full log: $LOGS/mutant-rust.log"
+			die "the kernel does not build: $(first_error "$LOGS/mutant-rust.log") (log: $LOGS/mutant-rust.log)"
 		echo 'caught by a static assertion'
 		return
 	fi
-	# It ends with the first failure: what follows may wait long for an answer that is right.
+	# End with the first failure: a later test may wait long for something that never comes.
 	boot rust "set -o pipefail; cd $kselftest/net/mptcp && ./mptcp_subflow_info | sed -u '/^not ok/q'" "${kunit[@]}" ||
-		{ echo "caught by the selftest: $(failed "$LOGS/mutant.tap" || echo 'the guest does not end, or complains')"; return; }
+		{ echo "caught by the selftest: $(failed "$LOGS/mutant.tap" || echo 'the guest died, or its kernel reported a defect')"; return; }
 	! test=$(failed "$LOGS/console-mutant-rust.log") || { echo "caught by KUnit: $test"; return; }
-	answers || { echo 'caught by a program of trials/, or what the kernel said of it'; return; }
+	answers || { echo 'caught by a program of trials/, or by a report of the kernel'; return; }
 	fuzz >/dev/null || { echo 'caught by random requests'; return; }
 	faults >/dev/null || { echo 'caught by pages that cannot be accessed'; return; }
 	same states-64 || { echo 'caught by sockets in every state'; return; }
-	stall >/dev/null || { echo 'caught by memory that is slow to come'; return; }
-	built debug-rust || die "the debug kernel does not build: see $LOGS/mutant-debug-rust.log"
+	stall >/dev/null || { echo 'caught by memory that faults slowly'; return; }
+	built debug-rust || die "the debug kernel does not build: $(first_error "$LOGS/mutant-debug-rust.log") (log: $LOGS/mutant-debug-rust.log)"
 	boot debug-rust "$trials/faults inject" || { echo 'caught by injected faults'; return; }
 	return 1
 }
 
-# Puts the tree's files back as the series has them.
+# Restores the files of the series in the tree.
 whole() {
 	local file
 	for file in net/mptcp rust/kernel/net rust/kernel/uaccess.rs; do
@@ -82,11 +82,11 @@ whole() {
 	done
 }
 
-# Says what comes of a defect.
+# mutant NAME: prints what becomes of a defect.
 mutant() {
 	whole
 	[[ $1 == none ]] || patch -s -d "$tree" -p1 -F0 --no-backup-if-mismatch <"$TESTBED/suites/mutants/$1.patch" ||
-		{ echo 'does not apply any more'; return; }
+		{ echo 'does not apply'; return; }
 	caught_by || echo 'survives'
 }
 
@@ -96,7 +96,7 @@ for kind in c "${kinds[@]}"; do
 	with "$kind" "$TESTBED/kernel/build.sh"
 done
 say "building the selftests"
-selftests || die "the selftests do not build; see $LOGS/selftests.log"
+selftests || die "the selftests do not build (log: $LOGS/selftests.log)"
 trials=$("$TESTBED/trials/build.sh")
 
 rm -rf "$tree" "$work/c"
@@ -107,12 +107,12 @@ for kind in "${kinds[@]}"; do
 	seed "$work/$kind" "$OUT/$kind" "$tree"
 done
 
-say "trying the tests on ${#mutants[@]} defects (about two minutes each)"
+say "testing ${#mutants[@]} defects (about two minutes each)"
 with c "$TESTBED/guest/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/inside/answers.sh $trials $work/c $requests 1" ||
-	die "the C kernel does not answer"
-# Without a defect, nothing may be caught.
+	die "the requests on the C kernel failed"
+# Without a defect, every test must pass.
 verdict=$(mutant none)
-[[ $verdict == survives ]] || die "without a defect, the kernel is $verdict: see $LOGS/mutant.tap and $LOGS/mutant.err"
+[[ $verdict == survives ]] || die "even without a defect, the kernel is $verdict: see $LOGS/mutant.tap and $LOGS/mutant.err"
 
 mkdir -p "$results"
 caught=0
