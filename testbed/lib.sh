@@ -92,7 +92,7 @@ export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=testbed KBUILD_BUIL
 [[ ${CARGO_HOME:-} || -w ${HOME:-} ]] || export CARGO_HOME=$CACHE/cargo
 # Without a network, fail soon.
 export CARGO_NET_RETRY=1 CARGO_HTTP_TIMEOUT=15 PIP_RETRIES=1 PIP_TIMEOUT=15
-apt_get=(apt-get -o APT::Update::Error-Mode=any -o Acquire::Retries=1 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15)
+apt_get=(apt-get -o DPkg::Lock::Timeout=300 -o APT::Update::Error-Mode=any -o Acquire::Retries=1 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15)
 
 # The test kernel's Kconfig sources the base's.
 export KBUILD_KCONFIG=$TOP/Kconfig BASE_KCONFIG=$OUT/base.kconfig
