@@ -12,6 +12,17 @@ no_panic_path() {
 	! grep 'panic' <<<"$undefined"
 }
 
+# sourced_only FILE...: a file called lib.sh has no run bit and no shebang, any other script has both.
+sourced_only() {
+	local file run bad=0
+	for file; do
+		[[ -x $file ]] && run=y || run=''
+		[[ $(head -c 2 "$file") == '#!' ]] && run+=y
+		[[ ($file == *lib.sh && ! $run) || ($file != *lib.sh && $run == yy) ]] || { echo "$file"; bad=1; }
+	done
+	return $bad
+}
+
 # beside FOLDER SOURCE MAKE-ARGUMENT...: a build that starts from the kernel's own objects.
 beside() {
 	local objects=$OUT/$1
@@ -62,6 +73,8 @@ mkdir -p "$results"
 say "checking the sources"
 mapfile -t scripts < <(find "$TESTBED" -name target -prune -o -name '*.sh' -print)
 check "shellcheck" shellcheck "${scripts[@]}" "$TOP/.ci/run"
+check "scripts: those called lib.sh, and no other, are only sourced" sourced_only "${scripts[@]}"
+script front-door.sh
 check "kernel: rustfmtcheck" kmake rustfmtcheck
 cargo_tests crate "$TOP/tools/net/mptcp-subflows"
 cargo_tests trials "$TESTBED/trials" --features bench
