@@ -21,5 +21,7 @@ for line in output:
 picture = console.export_svg(title=command, unique_id="screen")
 # The font is the reader's own: a picture loads nothing from elsewhere.
 picture = re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+# Some programs drop spaces at the start of a line.
+picture = picture.replace("<svg ", '<svg xml:space="preserve" ', 1)
 with open(svg, "w", encoding="utf-8") as file:
     file.write(picture)
