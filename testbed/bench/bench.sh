@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Measures what each request costs, answered in C and in Rust.
+# Measures the cost of each request in C and in Rust.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
@@ -23,7 +23,7 @@ for kernel in "${kernels[@]}"; do
 	with "$kernel" "$TESTBED/bench/icount.sh" -t "$bench" "$results/$kernel/2" "$bench measure && $bench measure --mark --sample"
 done
 
-# In turns, so that whatever else the machine does slows each kernel down.
+# In turns, so that other load on the machine slows down each kernel alike.
 if [[ $("$TESTBED/guest/accel.sh") == kvm ]]; then
 	for turn in 1 2 3; do
 		for kernel in "${kernels[@]}"; do

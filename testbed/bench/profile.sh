@@ -6,7 +6,7 @@
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
-[[ $# -gt 0 ]] || die "say which request, as bench.sh calls it: MPTCP_TCPINFO 1 full elements"
+[[ $# -gt 0 ]] || die "REQUEST is not set: REQUEST='MPTCP_TCPINFO 1 full elements', or another name of the table of make bench"
 request=${*: -1}
 bench=$("$TESTBED/trials/build.sh" --features bench)/bench
 for impl in c rust; do

@@ -98,7 +98,7 @@ class Estimate:
         """Writes the steps of a build that has ended."""
         self.step("end", now)
         cached = self.statistics.share()
-        # Compilations of one sort tell nothing about the other.
+        # Neither sort shows how long the other takes.
         ours = "CACHED" if cached > 0.5 else "CC"
         cost = dict(self.cost)
         for name, spent in self.spent.items():

@@ -11,13 +11,13 @@ folder=${1:-$TOP/out/series/${OUT##*/}}
 lock
 "$TESTBED/kernel/install.sh"
 who=$(git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT 2>/dev/null) ||
-	die "git does not know who signs the series off; say:" \
+	die "git has no name to sign the series off with; run:" \
 		"git config --global user.name 'YOUR NAME' && git config --global user.email YOUR@ADDRESS"
 "$TESTBED/kernel/fetch.sh"
 "$TESTBED/kernel/lay.sh"
 . "$TESTBED/kernel/series-lib.sh"
 
-# The same input gives the same patches: nothing of the user's way to use git, nor of today.
+# The same input gives the same patches, whatever the user's configuration of git and the date.
 name=${who%% <*} email=${who#*<}
 email=${email%%>*}
 date=$(git -C "$TOP" log -1 --format=%cI 2>/dev/null) || date=
@@ -25,7 +25,7 @@ export GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=$email GIT_AUTHOR_DATE=$date
 export GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email GIT_COMMITTER_DATE=$date
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 
-# A patch tells nothing of the files that it does not touch, so the rest of the base can stay out.
+# Patches need no file that they do not change, so the rest of the base is left out.
 repo=$OUT/series
 rm -rf "$repo"
 git init -q -b series "$repo"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests all that needs no booted kernel: sources, crates, documentation, compiled
-# code, and the series.
+# The tests that boot no kernel: sources, crates, documentation, compiled code, and the
+# series.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
@@ -23,7 +23,7 @@ sourced_only() {
 	return $bad
 }
 
-# beside FOLDER SOURCE MAKE-ARGUMENT...: a build that starts from the kernel's own objects.
+# beside FOLDER SOURCE MAKE-ARGUMENT...: builds in FOLDER, starting with a copy of the kernel's objects.
 beside() {
 	local objects=$OUT/$1
 	lock
@@ -33,7 +33,7 @@ beside() {
 	SRC=$2 OBJ=$objects kmake -s -j"$(nproc)" "${@:3}"
 }
 
-# With its option off, the series leaves the compiled code as the base has it.
+# With CONFIG_MPTCP_RUST off, the compiled code is the same as the base's.
 same_code() {
 	local object
 	beside pristine "$PRISTINE" rust/ net/mptcp/ || return 1
@@ -53,7 +53,7 @@ cargo_tests() {
 	local crate=(--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/tests" --locked "${@:3}")
 	check "$name: cargo fmt" cargo fmt "${crate[@]:0:2}" --check
 	check "$name: cargo clippy" cargo clippy "${crate[@]}" --all-targets -- -D warnings
-	# The runner lets the test programs, and nothing else, print JSON.
+	# The runner enables JSON in the test programs only.
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='env RUSTC_BOOTSTRAP=1' \
 		cargo test "${crate[@]}" --no-fail-fast --lib --bins --tests -- -Z unstable-options --format json \
 		>"$log" 2>&1 || status=$?
@@ -89,7 +89,7 @@ if [[ $KIND == rust ]]; then
 	check "kernel: clippy" beside clippy "$SRC" CLIPPY=1 rust/ net/mptcp/
 	with c "$TESTBED/kernel/build.sh"
 	check "kernel: no C code of the options with CONFIG_MPTCP_RUST" "$TESTBED/suites/c-dropped.sh" "$OBJ" "$OUT/c"
-	# The user's own tree may not be clean, and the kernel builds beside a clean one only.
+	# Out-of-tree builds need a clean source tree, which the user's may not be.
 	if [[ ! $KERNEL ]]; then
 		say "building the base without the series (about two minutes)"
 		OBJ=$OUT/c check "kernel: the same code as the base's with the option off" same_code

@@ -1,36 +1,35 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Asks the C kernel and another the same, at random and in every state that a
-# socket can be in, and compares all that comes of it.
+# Compares a kernel with the C kernel: makes the same requests on both, at random and
+# in every state of a socket.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
 
-[[ $KIND != c ]] || die "IMPL=c: there is nothing to compare it with"
+[[ $KIND != c ]] || die "IMPL=c: the C kernel cannot be compared with itself"
 requests=${REQUESTS:-100000}
 seed=${SEED:-1}
-[[ $requests$seed =~ ^[0-9]+$ ]] || die "REQUESTS and SEED are numbers"
-answers=$OUT/answers
-of_c=$answers/c
-of_rust=$answers/$KIND
-replay="replay number N of a seed: make FLAVOUR=$FLAVOUR vm CMD='out/trials/release/fuzz run --seed SEED --only N', and so with IMPL=c"
+folder=$OUT/requests
+of_c=$folder/c
+of_rust=$folder/$KIND
+replay="to repeat request N of a seed, run: make FLAVOUR=$FLAVOUR vm CMD='out/trials/release/fuzz run --seed SEED --only N', and again with IMPL=c"
 
 same_lines() {
 	diff -U 2 "$of_c/$1" "$of_rust/$1"
 }
 
 trials=$("$TESTBED/trials/build.sh")
-rm -rf "$answers"
+rm -rf "$folder"
 for kernel in c "$KIND"; do
 	with "$kernel" "$TESTBED/kernel/build.sh"
-	mkdir -p "$answers/$kernel"
-	say "asking the $kernel kernel $requests times, and in every state (about $((2 + requests / 100000)) minutes)"
-	check "$kernel: answers" with "$kernel" "$TESTBED/guest/vm.sh" -n answers -d $((600 + requests / 100)) -w "$answers/$kernel" \
-		"$TESTBED/guest/inside/answers.sh $trials $answers/$kernel $requests $seed"
-	quiet "answers-$kernel"
+	mkdir -p "$folder/$kernel"
+	say "making $requests random requests, and those in every state, on the $kernel kernel (about $((2 + requests / 100000)) minutes)"
+	check "$kernel: requests" with "$kernel" "$TESTBED/guest/vm.sh" -n requests -d $((600 + requests / 100)) -w "$folder/$kernel" \
+		"$TESTBED/guest/inside/requests.sh $trials $folder/$kernel $requests $seed"
+	quiet "requests-$kernel"
 done
 
-[[ ${checks[*]} != *'not ok'* ]] || die "there is nothing to compare"
+[[ ${checks[*]} != *'not ok'* ]] || die "the results of a kernel are missing: there is nothing to compare"
 
 mkdir -p "$results"
 "$trials/fuzz" compare "$of_c" "$of_rust" --file fuzz-64 --file fuzz-32 | tee "$results/fuzz-$KIND.tap" || say "$replay"
@@ -38,7 +37,7 @@ cp "$of_rust/faults.tap" "$results/faults-$KIND.tap"
 "$trials/faults" compare "$of_c/faults" "$of_rust/faults" | tee "$results/faults-compared-$KIND.tap" || :
 "$trials/stall" compare "$of_c" "$of_rust" --file stall-64 --file stall-32 | tee "$results/stall-$KIND.tap" || :
 for bits in 64 32; do
-	check "states, of $bits bits: the same answers" same_lines "states-$bits"
+	check "$bits-bit states: the same results" same_lines "states-$bits"
 done
-report "$results/compare-$KIND.tap" "$(cat "$of_rust"/states-* | wc -l) answers in every state compared" "$reports reports in $boots kernel logs"
+report "$results/compare-$KIND.tap" "$(cat "$of_rust"/states-* | wc -l) results in every state compared" "$reports reports in $boots kernel logs"
 count "$results"/{fuzz,faults,faults-compared,stall,compare}-"$KIND.tap"

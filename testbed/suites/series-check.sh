@@ -7,13 +7,13 @@ set -euo pipefail
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
 
-# What checkpatch shall not ask for.
+# What checkpatch must not report.
 excused=(
-	# MAINTAINERS has a patch of its own, behind those that add files.
+	# MAINTAINERS has a patch of its own, after those that add files.
 	FILE_PATH_CHANGES
 )
 
-# What a kernel is not built from.
+# Files from which no kernel is built.
 not_built=(':!*.rst' ':!MAINTAINERS' ':!tools/testing')
 
 tree=$OUT/series-src
@@ -27,7 +27,7 @@ for impl in rust c; do
 done
 unlock
 
-# Who runs the tests need not be one who signs something off.
+# The tests do not need a name to sign off with.
 git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 ||
 	export GIT_COMMITTER_NAME=testbed GIT_COMMITTER_EMAIL=testbed@localhost
 folder=$OUT/series-patches
@@ -35,8 +35,8 @@ folder=$OUT/series-patches
 mapfile -t mails < <(printf '%s\n' "$folder"/*)
 patches=("${mails[@]:1}")
 
-# A whole tree of its own. The series' repository knows the files of the series
-# only, since no patch touches another, and stays out of the kernel's sight.
+# A tree of its own. The repository of the series has only the files of the series,
+# and is outside of the tree.
 git() {
 	GIT_DIR=$OUT/series/.git GIT_WORK_TREE=$tree GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null \
 		command git -c user.name=testbed -c user.email=testbed@localhost "$@"
@@ -51,19 +51,19 @@ rm "${files[@]}"
 git checkout -qf --detach base
 
 pristine() {
-	# What lies about in a user's tree is not copied.
+	# Objects in a user's tree are not copied.
 	! { diff -rq "$PRISTINE" . || :; } | grep -v "^Only in $PRISTINE"
 }
 
 style() {
 	local width=80
-	# rustfmt has its own idea of a line.
+	# rustfmt allows 100 columns.
 	! grep -q '^+++ .*\.rs$' "$1" || width=100
 	scripts/checkpatch.pl -q --strict --codespell --max-line-length=$width \
 		--ignore "$(IFS=, && echo "${excused[*]}")" "$1"
 }
 
-# Git asks for what it was not told.
+# git format-patch marks with *** what is left to fill in.
 cover_letter() {
 	[[ ${mails[0]} == */0000-cover-letter.patch ]] && ! grep -F '*** ' "${mails[0]}"
 }
@@ -179,21 +179,21 @@ cover_letter_addressed() {
 	goes_to "${mails[0]}" "$(for patch in "${patches[@]}"; do recipients "$patch"; done)"
 }
 
-# logged LOG COMMAND...: on failure, shows the errors in the log.
-logged() {
+# show_errors LOG COMMAND...: on failure, shows the errors in the log.
+show_errors() {
 	"${@:2}" >"$1" 2>&1 || { grep -m 10 'error\|\*\*\*' "$1" || tail "$1"; return 1; }
 }
 
 # build IMPL MAKE-ARGUMENT...: with the configuration of that test kernel.
 build() {
 	local SRC=$tree OBJ=$OUT/series-$1 symbol=0
-	# Before the patch that brings it, there is no symbol to be on.
+	# The symbol does not exist before the patch that adds it.
 	[[ $1 == c ]] || symbol=$(grep -cx 'config MPTCP_RUST' net/mptcp/Kconfig)
 	cp "$OUT/$1/.config" "$OBJ"
-	logged "$LOGS/series-$1.log" kmake -s olddefconfig || return 1
+	show_errors "$LOGS/series-$1.log" kmake -s olddefconfig || return 1
 	[[ $(grep -cx CONFIG_MPTCP_RUST=y "$OBJ/.config") == "$symbol" ]] ||
 		{ echo "$OBJ/.config does not have CONFIG_MPTCP_RUST as the $1 kernel has it"; return 1; }
-	logged "$LOGS/series-$1.log" kmake -j"$(nproc)" "${@:2}"
+	show_errors "$LOGS/series-$1.log" kmake -j"$(nproc)" "${@:2}"
 }
 
 # build_patch COMMIT: builds both kernels side by side, since rustc mostly uses one thread.
@@ -220,17 +220,17 @@ build_32bit() {
 	local SRC=$tree OBJ=$OUT/series-32bit
 	mkdir -p "$OBJ"
 	printf 'CONFIG_%s=y\n' NET INET IPV6 MPTCP MPTCP_IPV6 PRINTK BUG WERROR >"$OBJ/wanted"
-	logged "$LOGS/series-32bit.log" kmake -s ARCH=i386 KBUILD_KCONFIG=Kconfig KCONFIG_ALLCONFIG="$OBJ/wanted" allnoconfig &&
-		logged "$LOGS/series-32bit.log" kmake -j"$(nproc)" ARCH=i386 KBUILD_KCONFIG=Kconfig W=1 net/mptcp/ &&
+	show_errors "$LOGS/series-32bit.log" kmake -s ARCH=i386 KBUILD_KCONFIG=Kconfig KCONFIG_ALLCONFIG="$OBJ/wanted" allnoconfig &&
+		show_errors "$LOGS/series-32bit.log" kmake -j"$(nproc)" ARCH=i386 KBUILD_KCONFIG=Kconfig W=1 net/mptcp/ &&
 		! grep 'warning:' "$LOGS/series-32bit.log"
 }
 
-# Debian's sparse is older than __typeof_unqual__. Taken for __typeof__, it does
-# no harm here; where the base has it complain, that is not of this series.
+# Debian's sparse does not know __typeof_unqual__, for which __typeof__ does here. Only
+# warnings about files of the series count.
 sparse_clean() {
 	local file
 	for file in "${changed[@]}"; do
-		grep -qx "  CHECK   $file" "$LOGS/series-rust.log" || { echo "sparse did not look at $file"; return 1; }
+		grep -qx "  CHECK   $file" "$LOGS/series-rust.log" || { echo "sparse did not check $file"; return 1; }
 	done
 	! grep 'warning:\|error:' "$LOGS/series-rust.log" | grep -F "$(printf '%s:\n' "${files[@]}")"
 }
@@ -263,11 +263,11 @@ check "MAINTAINERS: every new file has more than catch-all entries" covered
 
 say "building after each patch (about four minutes)"
 for file in "${files[@]}"; do
-	# As old as it is there, or all that includes it would be built again.
+	# With the same time, or everything that includes it would be built again.
 	ln -f "$SRC/$file" "$file"
 done
 git update-index -q --refresh
-# Backwards: all but a few of the last patch's objects are those of the test kernels.
+# Backwards: nearly all objects after the last patch are those of the test kernels.
 for ((i = ${#patches[@]}; i > 0; i--)); do
 	! git diff --quiet "${commits[i - 1]}"{^,} -- . "${not_built[@]}" || continue
 	git checkout -q "${commits[i - 1]}"
@@ -276,7 +276,7 @@ done
 git checkout -q series
 mapfile -t objects < <(printf '%s\n' "${files[@]}" | sed -n 's/^\(net\/.*\)\.\(c\|rs\)$/\1.o/p')
 mapfile -t changed < <(git diff --name-only --diff-filter=M base series -- '*.c')
-# sparse looks at what is compiled.
+# sparse checks what is compiled.
 (cd "$OUT/series-rust" && rm -f "${changed[@]/%.c/.o}")
 check "builds with W=1" build rust W=1 C=1 CHECK='sparse -D__typeof_unqual__=__typeof__' rust/ "${objects[@]}"
 check "sparse (C=1)" sparse_clean

@@ -24,26 +24,26 @@ boot() {
 		>"$LOGS/mutant.tap" 2>"$LOGS/mutant.err" && no_report "$LOGS/console-mutant-$1.log" >/dev/null
 }
 
-answers() {
-	rm -rf "$work/answers"
-	mkdir "$work/answers"
-	boot rust "$TESTBED/guest/inside/answers.sh $trials $work/answers $requests 1" -w "$work/answers"
+requests_made() {
+	rm -rf "$work/requests"
+	mkdir "$work/requests"
+	boot rust "$TESTBED/guest/inside/requests.sh $trials $work/requests $requests 1" -w "$work/requests"
 }
 
 fuzz() {
-	"$trials/fuzz" compare "$work/c" "$work/answers" --file fuzz-64 --file fuzz-32
+	"$trials/fuzz" compare "$work/c" "$work/requests" --file fuzz-64 --file fuzz-32
 }
 
 faults() {
-	"$trials/faults" compare "$work/c/faults" "$work/answers/faults"
+	"$trials/faults" compare "$work/c/faults" "$work/requests/faults"
 }
 
 stall() {
-	"$trials/stall" compare "$work/c" "$work/answers" --file stall-64
+	"$trials/stall" compare "$work/c" "$work/requests" --file stall-64
 }
 
 same() {
-	cmp -s "$work/c/$1" "$work/answers/$1"
+	cmp -s "$work/c/$1" "$work/requests/$1"
 }
 
 # failed LOG: prints the first test that failed. Fails if none did.
@@ -64,7 +64,7 @@ caught_by() {
 	boot rust "set -o pipefail; cd $kselftest/net/mptcp && ./mptcp_subflow_info | sed -u '/^not ok/q'" "${kunit[@]}" ||
 		{ echo "caught by the selftest: $(failed "$LOGS/mutant.tap" || echo 'the guest died, or its kernel reported a defect')"; return; }
 	! test=$(failed "$LOGS/console-mutant-rust.log") || { echo "caught by KUnit: $test"; return; }
-	answers || { echo 'caught by a program of trials/, or by a report of the kernel'; return; }
+	requests_made || { echo 'caught by a program of trials/, or by a report of the kernel'; return; }
 	fuzz >/dev/null || { echo 'caught by random requests'; return; }
 	faults >/dev/null || { echo 'caught by pages that cannot be accessed'; return; }
 	same states-64 || { echo 'caught by sockets in every state'; return; }
@@ -108,7 +108,7 @@ for kind in "${kinds[@]}"; do
 done
 
 say "testing ${#mutants[@]} defects (about two minutes each)"
-with c "$TESTBED/guest/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/inside/answers.sh $trials $work/c $requests 1" ||
+with c "$TESTBED/guest/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/inside/requests.sh $trials $work/c $requests 1" ||
 	die "the requests on the C kernel failed"
 # Without a defect, every test must pass.
 verdict=$(mutant none)

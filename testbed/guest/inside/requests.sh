@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: records the results of all requests, to be compared with another kernel's.
-# usage: answers.sh PROGRAMS FOLDER REQUESTS SEED
+# In the guest: makes all requests and records the results, to be compared with another
+# kernel's.
+# usage: requests.sh PROGRAMS FOLDER REQUESTS SEED
 set -euo pipefail
 programs=$1 folder=$2 requests=$3 seed=$4
 
