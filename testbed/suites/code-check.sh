@@ -51,7 +51,7 @@ disassembled() {
 cargo_tests() {
 	local name=$1 log=$LOGS/$1-test.log status=0
 	local crate=(--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/tests" --locked "${@:3}")
-	check "$name: cargo fmt" cargo fmt "${crate[@]:0:2}" --check
+	check "$name: cargo fmt" cargo fmt "${crate[@]:0:2}" --all --check
 	check "$name: cargo clippy" cargo clippy "${crate[@]}" --all-targets -- -D warnings
 	# The runner enables JSON in the test programs only.
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='env RUSTC_BOOTSTRAP=1' \
@@ -76,7 +76,7 @@ check "shellcheck" shellcheck "${scripts[@]}" "$TOP/.ci/run"
 check "scripts: those called lib.sh, and no other, are only sourced" sourced_only "${scripts[@]}"
 script front-door.sh
 check "kernel: rustfmtcheck" kmake rustfmtcheck
-cargo_tests crate "$TOP/tools/net/mptcp-subflows"
+cargo_tests crate "$TOP/tools/net/mptcp-subflows" --workspace --all-features
 cargo_tests trials "$TESTBED/trials" --features bench
 
 say "building the documentation (about three minutes)"

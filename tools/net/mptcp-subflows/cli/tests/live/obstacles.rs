@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What stands in the way of a look must be said, and never looks like "nothing there".
+
+use testkit::{kernel, network, sockets, wait_for};
+
+use crate::helper::Helper;
+use crate::list::{TWO_MORE, pair_with};
+use crate::program::{Server, complaint, found, parse_all, run, wrapped};
+
+/// root without any capability, as in many containers.
+const POWERLESS: &str = "setpriv --bounding-set=-all --inh-caps=-all";
+
+pub fn no_privileges() {
+    network::alone(&TWO_MORE, || {
+        let _pair = pair_with(3);
+        let output = wrapped(POWERLESS, "--json").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let all = parse_all(std::str::from_utf8(&output.stdout).unwrap());
+        assert_eq!(all.len(), 2);
+        for connection in all {
+            // Those of the kernel before 6.15 tell of the first path only.
+            let expected = if kernel::version() >= (6, 15) { 3 } else { 1 };
+            assert_eq!(connection["paths"].as_array().unwrap().len(), expected);
+            assert_eq!(connection["processes"], serde_json::json!([]));
+        }
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            text.contains("the processes of 2 connections cannot be named"),
+            "{text}"
+        );
+    });
+}
+
+/// A duplicate would keep the socket of another process open.
+pub fn no_duplicates() {
+    network::alone(&[], || {
+        let pair = Helper::start("pair");
+        let refuse = || kernel::without_call(libc::SYS_pidfd_getfd, libc::EPERM);
+        kernel::restricted(refuse, || {
+            assert_eq!(parse_all(&found("--json")).len(), 2);
+            is_seen(&pair);
+        });
+    });
+}
+
+pub fn refused() {
+    network::alone(&[], || {
+        let server = Server::start("127.0.0.1:0");
+        let _client = sockets::connect(server.address.parse().unwrap());
+        let pid = server.pid();
+        for arguments in [format!("--pid {pid}"), "--name mptcp-subflows".into()] {
+            let output = wrapped(POWERLESS, &arguments).output().unwrap();
+            let (status, text) = complaint(&output);
+            assert_eq!(status, Some(2), "{text}");
+            assert!(
+                text.contains("be its user, or have CAP_SYS_PTRACE"),
+                "{text}"
+            );
+            assert_eq!(text.matches("Permission denied").count(), 1, "{text}");
+        }
+    });
+}
+
+pub fn no_netlink() {
+    network::alone(&TWO_MORE, || {
+        let pair = Helper::start("pair");
+        let pid = pair.pid();
+        wait_for("subflows", || {
+            found("").contains("3 of 3 paths work").then_some(())
+        });
+        let refuse = || kernel::without_family(libc::AF_NETLINK, libc::EACCES);
+        kernel::restricted(refuse, || {
+            // Without a PID, those of this network namespace only: other tests have such processes, too.
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+            for arguments in [format!("--name {name}"), format!("--pid {pid}")] {
+                let output = run(&format!("--json {arguments}"));
+                let (status, text) = complaint(&output);
+                assert_eq!(status, Some(0), "{output:?}");
+                assert!(
+                    text.contains("reading the descriptors of processes instead"),
+                    "{text}"
+                );
+                let all = parse_all(std::str::from_utf8(&output.stdout).unwrap());
+                assert_eq!(all.len(), 2);
+                let ids: Vec<_> = all
+                    .iter()
+                    .map(|one| one["paths"][2]["id"].is_u64())
+                    .collect();
+                assert_eq!(ids, [kernel::version() >= (6, 5); 2]);
+            }
+            let output = run(&format!("--state listening --pid {pid}"));
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(text.contains("  listening  "), "{text}");
+        });
+    });
+}
+
+pub fn no_netlink_and_duplicates() {
+    network::alone(&[], || {
+        let pair = Helper::start("pair");
+        for (errno, said) in [
+            (libc::ENOSYS, "not implemented"),
+            (libc::EACCES, "Permission denied"),
+            (libc::EMFILE, "Too many open files"),
+        ] {
+            let refuse = || {
+                kernel::without_family(libc::AF_NETLINK, libc::EPERM)?;
+                kernel::without_call(libc::SYS_pidfd_getfd, errno)
+            };
+            kernel::restricted(refuse, || {
+                let output = run(&format!("--pid {}", pair.pid()));
+                assert_eq!(output.status.code(), Some(2), "{output:?}");
+                let text = String::from_utf8(output.stderr).unwrap();
+                let last = text.lines().last().unwrap();
+                assert!(
+                    last.contains("cannot look into") && last.contains(said),
+                    "{text}"
+                );
+            });
+        }
+    });
+}
+
+fn is_seen(helper: &Helper) {
+    let pid = helper.pid();
+    let output = run(&format!("--json --pid {pid}"));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let all = parse_all(std::str::from_utf8(&output.stdout).unwrap());
+    assert_eq!(all.len(), 2);
+    assert!(all.iter().all(|one| one["processes"][0]["pid"] == pid));
+}
+
+pub fn main_thread_ended() {
+    network::alone(&[], || is_seen(&Helper::start("headless")));
+}
+
+pub fn main_thread_ended_without_netlink() {
+    network::alone(&[], || {
+        let headless = Helper::start("headless");
+        kernel::restricted(
+            || kernel::without_family(libc::AF_NETLINK, libc::EPERM),
+            || {
+                is_seen(&headless);
+            },
+        );
+    });
+}
