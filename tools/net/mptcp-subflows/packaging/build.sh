@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds a Debian package and a static program, and says where they are.
+# Takes cargo-deb (cargo install cargo-deb), and for the static program the
+# package musl-tools and the sources of the standard library: rust-src, or with
+# Debian 12's rustc-web, rust-web-src.
+# usage: build.sh [FOLDER], by default target/ of the workspace
+set -euo pipefail
+cd "${0%/*}/.."
+folder=$(realpath -m "${1:-target}")
+export CARGO_TARGET_DIR=$folder
+
+cargo build --release --locked --package mptcp-subflows-cli
+"$folder/release/mptcp-subflows" generate "$folder/release/generated"
+cargo deb --no-build --locked --package mptcp-subflows-cli --output "$folder/"
+
+# Debian has no package of the standard library for musl: it is built as well,
+# without backtraces, which are most of it.
+musl=x86_64-unknown-linux-musl
+# What the standard library links for musl as libunwind, gcc has in libgcc_eh.
+# That of Debian needs a function of glibc, to find frames for a backtrace:
+# here there are none.
+unwind=$folder/unwind
+mkdir -p "$unwind"
+cp "$(gcc -print-file-name=libgcc_eh.a)" "$unwind/libunwind.a"
+musl-gcc -x c -c -o "$unwind/none.o" - <<<'int _dl_find_object(void *pc, void *found) { return -1; }'
+ar r "$unwind/libunwind.a" "$unwind/none.o"
+CARGO_PROFILE_RELEASE_PANIC=abort RUSTC_BOOTSTRAP=1 \
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc \
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS='-C target-feature=+crt-static -C link-self-contained=no' \
+	cargo rustc --release --locked --package mptcp-subflows-cli --target "$musl" \
+	-Z build-std=std,panic_abort -Z build-std-features= -- -L "native=$unwind" -C relocation-model=static
+
+echo "$folder"/*.deb
+echo "$folder/$musl/release/mptcp-subflows"
