@@ -136,8 +136,7 @@ impl SubflowContext {
 
     /// Returns the identifier of the subflow, which is unique within the connection.
     ///
-    /// That of the first subflow becomes 0 when `connect()` fails, or when MPTCP closes the subflow
-    /// but keeps it in the list.
+    /// That of the first subflow becomes 0 when `connect()` fails, or if it is closed but kept.
     #[inline]
     pub fn subflow_id(&self) -> u32 {
         // SAFETY: The subflow is initialized by the type invariants. The field is only written with
