@@ -33,11 +33,12 @@ beside() {
 	SRC=$2 OBJ=$objects kmake -s -j"$(nproc)" "${@:3}"
 }
 
-# With CONFIG_MPTCP_RUST off, the compiled code is the same as the base's.
+# With CONFIG_MPTCP_RUST off, the compiled code is the same as the base's, except for two objects of the
+# Rust crates: the accesses to user memory that patch 2 adds do not depend on the option.
 same_code() {
 	local object
 	beside pristine "$PRISTINE" rust/ net/mptcp/ || return 1
-	(cd "$OUT/pristine" && find rust net/mptcp -name '*.o') | while read -r object; do
+	(cd "$OUT/pristine" && find rust net/mptcp -name '*.o' ! -path rust/helpers/helpers.o ! -path rust/kernel.o) | while read -r object; do
 		diff <(disassembled "$OUT/pristine/$object") <(disassembled "$OBJ/$object") >"$LOGS/same_code.diff" ||
 			{ echo "$object differs:"; head -n 20 "$LOGS/same_code.diff"; return 1; }
 	done
