@@ -97,12 +97,14 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         let over = done || now >= deadline;
         if over || now >= next_report {
             let counters = Sample::of(now, sample);
+            // The last report follows the one before so closely that rates mean little: it has totals.
+            let since = before.as_ref().filter(|_| !over);
             let progress = Progress {
                 elapsed: now - start,
                 sent: connection.sent,
                 read: connection.read,
                 over,
-                paths: paths(sample, &counters, before.as_ref(), &interfaces),
+                paths: paths(sample, &counters, since, &interfaces),
             };
             before = Some(counters);
             screen.show(&match args.json {
