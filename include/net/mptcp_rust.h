@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Multipath TCP: calls between the C code and the Rust code of net/mptcp/.
+ * Multipath TCP: functions through which C and Rust code call each other.
  *
  * bindgen reads this header, and #[export] compares each Rust function with
  * its declaration here.
@@ -16,7 +16,7 @@ struct mptcp_sock;
 struct mptcp_subflow_addrs;
 struct sock;
 
-/* Called from Rust. Static if there is no Rust code. */
+/* Called from Rust. Static without CONFIG_MPTCP_RUST. */
 #ifdef CONFIG_MPTCP_RUST
 #define VISIBLE_IF_MPTCP_RUST
 
@@ -45,7 +45,7 @@ void mptcp_get_sub_addrs(const struct sock *sk, struct mptcp_subflow_addrs *a);
 
 /**
  * mptcp_getsockopt_subflow_info() - get information about each subflow
- * @msk: the MPTCP socket, which user space has a file for
+ * @msk: the MPTCP socket, for which user space must have a file
  * @optname: %MPTCP_TCPINFO, %MPTCP_SUBFLOW_ADDRS or %MPTCP_FULL_INFO
  * @optval: user pointer to the buffer: &struct mptcp_subflow_data and an
  *	array, or &struct mptcp_full_info

@@ -13,8 +13,8 @@
 //! number of subflows, so that user space can retry with more room.
 //!
 //! User space passes the sizes of its structures, so that programs that are older or newer than the
-//! kernel work. An element is truncated to the smaller of the two versions. If the header is longer
-//! than the kernel's, only the part known to the kernel is written.
+//! kernel work. An element is truncated to the smaller of the two versions. If the user's header is
+//! longer than the kernel's, only the part known to the kernel is written.
 //!
 //! C header: [`include/net/mptcp_rust.h`](srctree/include/net/mptcp_rust.h)
 
@@ -181,7 +181,7 @@ impl SockOpt {
     }
 }
 
-/// Validates the size of a buffer, which must hold `min` bytes.
+/// Validates the size of a buffer, which must be at least `min` bytes.
 fn check_optlen(len: u32, min: u32) -> Result<u32> {
     if (min..=MAX_SIZE).contains(&len) {
         Ok(len)
@@ -223,7 +223,7 @@ impl Request {
         let room = len.checked_sub(header.size_subflow_data).ok_or(EINVAL)?;
 
         Ok(Self {
-            // Elements of size 0 need no room.
+            // Elements of size 0 are not written.
             room: if header.size_user == 0 { 0 } else { room },
             header,
         })
@@ -238,7 +238,7 @@ impl Request {
 
     /// Returns the size of the reply.
     fn optlen<E>(&self, array: &Array<E>) -> u32 {
-        // Without elements, the unknown part of the header does not count.
+        // Without elements, only the part of the header that the kernel knows counts.
         match self.room.saturating_sub(array.room) {
             0 => MIN_INFO_OPTLEN_SIZE,
             copied => self.header.size_subflow_data.saturating_add(copied),
@@ -328,7 +328,7 @@ fn full_info(msk: &LockedSock, opt: &SockOpt) -> Result {
     write_truncated(opt.optval(len.into_safe_cast()), &info)
 }
 
-/// Returns the pointer that user space has passed as a 64-bit integer, also on 32-bit kernels.
+/// Returns the pointer that user space passed as a 64-bit integer, on 32-bit kernels as well.
 #[doc(alias = "u64_to_user_ptr")]
 #[inline]
 fn user_ptr(addr: u64) -> UserPtr {
@@ -360,7 +360,7 @@ pub unsafe extern "C" fn mptcp_getsockopt_subflow_info(
     };
 
     from_result(|| {
-        // CAST: A negative `optname` becomes a number that is not an option.
+        // CAST: A negative `optname` becomes a number that no option has.
         match optname as u32 {
             bindings::MPTCP_TCPINFO => subflow_data::<TcpInfo>(msk, &opt),
             bindings::MPTCP_SUBFLOW_ADDRS => subflow_data::<SubflowAddrs>(msk, &opt),

@@ -64,7 +64,7 @@ macro_rules! assert_offsets {
 ///
 /// - The underlying [`struct mptcp_sock`] is initialized.
 /// - The current task owns its socket lock, and does not release it while `self` is borrowed.
-/// - It is in no accept queue: `socket()` created it, or `accept()` has returned it.
+/// - The socket is in no accept queue: `socket()` created it, or `accept()` returned it.
 ///
 /// [`struct mptcp_sock`]: srctree/net/mptcp/protocol.h
 #[repr(transparent)]
@@ -87,7 +87,7 @@ impl LockedSock {
         unsafe { &*ptr.cast() }
     }
 
-    /// Returns an iterator over the subflows of the connection, of which there may be none.
+    /// Returns an iterator over the subflows of the connection. There may be none.
     #[doc(alias = "mptcp_for_each_subflow")]
     #[inline]
     pub fn subflows(&self) -> impl Iterator<Item = &SubflowContext> {
@@ -136,7 +136,7 @@ impl SubflowContext {
 
     /// Returns the identifier of the subflow, which is unique within the connection.
     ///
-    /// That of the first subflow becomes 0 when `connect()` fails, or if it is closed but kept.
+    /// The first subflow gets identifier 0 when `connect()` fails, or when it is closed but kept.
     #[inline]
     pub fn subflow_id(&self) -> u32 {
         // SAFETY: The subflow is initialized by the type invariants. The field is only written with
@@ -147,7 +147,7 @@ impl SubflowContext {
 
     /// Writes the state and the counters of the subflow's TCP socket to `info`.
     ///
-    /// Takes the lock of that socket, which may sleep.
+    /// Takes the lock of that socket, and may sleep.
     #[doc(alias = "tcp_get_info")]
     #[inline]
     pub fn get_tcp_info<'i>(&self, info: &'i mut MaybeUninit<TcpInfo>) -> &'i TcpInfo {
@@ -170,7 +170,7 @@ assert_layout!(TcpInfo == tcp_info);
 
 /// The header of `MPTCP_TCPINFO` and `MPTCP_SUBFLOW_ADDRS`, a `struct mptcp_subflow_data`.
 ///
-/// An array, with one element for each subflow, follows after `size_subflow_data` bytes.
+/// An array with one element for each subflow follows, at offset `size_subflow_data`.
 #[derive(FromBytes, IntoBytes, Immutable)]
 #[repr(C, align(8))]
 pub struct SubflowData {
@@ -216,7 +216,7 @@ assert_offsets! {
         size_sfinfo_user num_subflows size_arrays_user subflow_info tcp_info
 }
 
-/// What the socket option `MPTCP_FULL_INFO` writes back, a `struct mptcp_full_info`.
+/// The reply to the socket option `MPTCP_FULL_INFO`, a `struct mptcp_full_info`.
 #[derive(IntoBytes, Immutable)]
 #[repr(C)]
 pub struct FullInfo {
@@ -244,8 +244,8 @@ impl LockedSock {
     #[doc(alias = "mptcp_diag_fill_info")]
     #[inline(never)]
     pub fn fill_info(&self, info: &mut MptcpInfo) {
-        // SAFETY: The socket is valid, and the current task owns its lock, by the type invariants.
-        // `info` is valid for writes: `MptcpInfo` has size and alignment of a `struct mptcp_info`.
+        // SAFETY: By the type invariants, the socket is valid, and the current task owns its lock.
+        // `info` is valid for writes: `MptcpInfo` has the size and alignment of `mptcp_info`.
         unsafe { bindings::mptcp_diag_fill_info_locked(self.0.get(), (&raw mut *info).cast()) };
     }
 }

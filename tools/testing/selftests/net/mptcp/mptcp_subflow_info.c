@@ -76,7 +76,7 @@ static const struct option {
 	{ MPTCP_FULL_INFO, FULL_SIZE, { .full = { .size_sfinfo_user = 1 } } },
 };
 
-/* Where an element of each option contains times since some event. They change
+/* Where an element of each option contains times since an event, which change
  * from one request to the next.
  */
 static const struct {
@@ -294,7 +294,7 @@ static void expect_copied(struct __test_metadata *_metadata,
 	memcpy(x.want, &d, sizeof(d));
 	want_elems(_metadata, &x, q->opt, hdr, copied, d.size_user);
 
-	/* Without elements, only the header that the kernel knows counts. */
+	/* Without elements, optlen is the size of the kernel's header. */
 	if (copied && d.size_user)
 		want_len = hdr + copied * d.size_user;
 
@@ -392,7 +392,7 @@ static int family_of(const char *ip)
 	return strchr(ip, ':') ? AF_INET6 : AF_INET;
 }
 
-/* If @family is AF_INET6, an IPv4 address is converted to a mapped one. */
+/* If @family is AF_INET6, converts an IPv4 address to a mapped one. */
 static union address make_address(int family, const char *ip, in_port_t port)
 {
 	char mapped[INET6_ADDRSTRLEN];
@@ -451,7 +451,7 @@ static void add_ipv6(struct __test_metadata *_metadata, const char *ip)
 	inet_pton(AF_INET6, ip, &req.ifr6_addr);
 	ASSERT_EQ(ioctl(fd, SIOCSIFADDR, &req), 0);
 
-	/* A worker makes the address usable a little later. */
+	/* A kernel worker makes the address usable a little later. */
 	while (bind_to(fd, AF_INET6, ip)) {
 		ASSERT_EQ(errno, EADDRNOTAVAIL);
 		poll(NULL, 0, 1);
@@ -616,7 +616,7 @@ FIXTURE_TEARDOWN(content)
 	tear_down(&self->c);
 }
 
-/* The example in the commit that added MPTCP_TCPINFO: room for two. */
+/* The example in the commit that added MPTCP_TCPINFO, with room for two. */
 TEST_F(content, example)
 {
 	const struct query q = { self->c.fd, MPTCP_TCPINFO };
@@ -861,7 +861,7 @@ TEST_F(array, count_only)
 	expect_copied(_metadata, &self->q, INT_MAX - 1, size, 1, 0);
 }
 
-/* Elements of an older user space. */
+/* The shorter elements of an older user space. */
 TEST_F(array, short_elements)
 {
 	const __u32 sizes[] = { 1, 4, 104, self->size - 1 };
@@ -879,8 +879,8 @@ TEST_F(array, short_elements)
 	}
 }
 
-/* Elements of a newer user space: they are written in the kernel's size, and
- * without a gap.
+/* The longer elements of a newer user space: they are written in the kernel's
+ * size, and without a gap.
  */
 TEST_F(array, long_elements)
 {
@@ -989,9 +989,9 @@ static void expect_written(struct __test_metadata *_metadata,
 		EXPECT_EQ(array[i * size], ref->of[opt].data[i * size]);
 }
 
-/* The header is validated before an element is written. If this faults, the
- * header and optlen remain as they were. Memory that is not written need not
- * be accessible.
+/* The header is validated before an element is written. If an element faults,
+ * the header and optlen remain as they were. Memory that is not written need
+ * not be accessible.
  */
 TEST_F(array, fault_element)
 {
@@ -1224,7 +1224,7 @@ TEST_F(full_info, optlen)
 	}
 }
 
-/* The addresses of the arrays are 0: writing an element would be EFAULT. */
+/* The addresses of the arrays are 0: writing an element fails with EFAULT. */
 TEST_F(full_info, invalid)
 {
 	const __u32 num = MAX_SUBFLOWS;
@@ -1370,7 +1370,7 @@ TEST_F(full_info, fault_header_write)
 		memset(sf, CANARY, sizeof(sf));
 		memset(ti, CANARY, sizeof(ti));
 
-		/* the header faults, and an optlen on the same page */
+		/* the header faults, and so does an optlen on the same page */
 		protect_page(_metadata, edge - page, PROT_READ);
 		EXPECT_EQ(get(&self->q, req, lens[i]), -EFAULT);
 		EXPECT_EQ(*lens[i], i ? BUF_SIZE : FULL_SIZE + self->info_size);
