@@ -10,6 +10,7 @@ results=$OUT/bench
 json=$TOP/out/bench.json
 svg=$TOP/out/bench.svg
 
+lock "$OUT/bench.lock"
 rm -rf "$results" "$json" "$svg"
 for kernel in "${kernels[@]}"; do
 	with "$kernel" "$TESTBED/kernel/build.sh"
