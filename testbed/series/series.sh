@@ -8,6 +8,7 @@ set -euo pipefail
 
 folder=${1:-$TOP/out/series/${OUT##*/}}
 
+say "writing the series to ${folder#"$TOP"/}"
 lock
 "$TESTBED/kernel/install.sh"
 who=$(git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT 2>/dev/null) ||
