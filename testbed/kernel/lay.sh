@@ -29,7 +29,7 @@ list=$OUT/overlay.list
 
 if [[ $KERNEL ]]; then
 	# The user's tree is only read. Objects and configuration in it are not copied.
-	[[ -d $SRC ]] || { need_space 5; say "copying $KERNEL"; }
+	[[ -d $SRC ]] || { need_space "$OUT" 5; say "copying $KERNEL"; }
 	rsync -a --delete --exclude-from=- "$KERNEL/" "$SRC/" <<-END
 		$(<"$list.new")
 		.git
