@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-# The front door. What the targets do is in testbed/.
+# The front door: each target calls a script in testbed/.
 
 export BASE KERNEL IMPL FLAVOUR ACCEL V
-# make must not expand what the command contains.
+# make must not expand a $ in the command.
 override export CMD := $(value CMD)
 export REQUEST REQUESTS SEED TEST
 
@@ -12,31 +12,31 @@ all: ## build the test kernel and print where its image is (make LLVM=1 does the
 run: ## build, boot, and show the subflows of one MPTCP connection over two paths
 	@testbed/guest/run.sh
 
-test: ## run all tests of the plain kernels, in Rust and in C: prints KTAP, and last the counts
+test: ## run all tests on the plain kernels, Rust and C; print KTAP, then the counts
 	@testbed/suites/test.sh
 
 test-one: ## run TEST='mptcp_subflow_info -v tcpinfo', another selftest, or TEST=kunit
 	@testbed/suites/test-one.sh
 
-test-debug: ## test the debug kernel: a million random requests, fault injection, churn, mainline's selftests
+test-debug: ## test the debug kernel: a million random requests, fault injection, subflow churn, mainline's selftests
 	@testbed/suites/test-debug.sh
 
-test-ipv4: ## test the kernel without IPv6: KUnit, and the tests of the selftest that need no IPv6
+test-ipv4: ## test the kernel without IPv6: KUnit, and the variants of the selftest that need no IPv6
 	@testbed/suites/test-ipv4.sh
 
-test-races: ## look for data races with KCSAN, in Rust code too: 100,000 random requests, churn
+test-races: ## look for data races with KCSAN, in the Rust code too: 100,000 random requests, subflow churn
 	@testbed/suites/test-races.sh
 
 test-mutants: ## put defects into the Rust code, one at a time, each of which a test must catch
 	@testbed/suites/test-mutants.sh $(MUTANTS)
 
-vm: ## boot a shell, or with CMD='...' one command, whose exit status is the N of make's "Error N"
+vm: ## boot the guest for a shell, or for one command, CMD='...'; if that exits with N, make prints "Error N"
 	@testbed/kernel/build.sh && testbed/guest/vm.sh $${CMD:+"$$CMD"}
 
-menuconfig: ## change the test kernel's configuration, until Kconfig changes
+menuconfig: ## change the test kernel's configuration; kept until Kconfig or a compiler changes
 	@testbed/kernel/build.sh menuconfig
 
-bench: ## count the instructions of each kind of request, in C and in Rust; fails if a target is missed (eight minutes, besides the builds)
+bench: ## count the instructions of each kind of request, in C and in Rust; fail if a target is missed (eight minutes, plus the builds)
 	@testbed/bench/bench.sh
 
 profile: ## count the instructions of REQUEST='MPTCP_TCPINFO 1 full elements' by function and source line
@@ -51,13 +51,13 @@ series: ## write the series to out/series/, addressed and signed off by you, and
 series-check: ## check the series as the CI bots of the mailing lists do, and build after each patch
 	@testbed/suites/series-check.sh
 
-code-check: ## the tests that boot no kernel: sources, crates, documentation, compiled code, series-check
+code-check: ## run the tests that boot no kernel: sources, crates, documentation, compiled code, series-check
 	@testbed/suites/code-check.sh
 
-pictures: ## make the pictures of README.md again (make run and make bench)
+pictures: ## redraw the pictures of README.md (runs make run and make bench)
 	@testbed/pictures/pictures.sh
 
-htmldocs: ## build the documentation pages of the series; a warning about them is an error
+htmldocs: ## build the documentation pages of the series; a warning about one of them is an error
 	@testbed/series/docs.sh html
 
 rustdoc: ## build the kernel's Rust documentation; a warning about a file of the series is an error
@@ -66,23 +66,23 @@ rustdoc: ## build the kernel's Rust documentation; a warning about a file of the
 clean: ## remove out/, but not the cache of downloads and compiled objects
 	rm -rf out
 
-help: ## this list
+help: ## print this list
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z0-9-]*\): ## /\1\t/p' Makefile | expand -t 14 | sed 's/^/  /'
 	@echo 'Variables:'
 	@sed -n 's/^#? \([^ ]*\) /\1\t/p' Makefile | expand -t 22 | sed 's/^/  /'
 
-#? KERNEL=DIR a kernel tree of your own as the base, which is only read (default: Debian's package)
+#? KERNEL=DIR use a kernel tree of your own as the base, without changing it (default: Debian's package)
 #? IMPL=rust|c the implementation of the per-subflow options (default: rust)
-#? FLAVOUR=NAME the test kernel's configuration: plain, inline, ipv4, debug or kcsan, see Kconfig (default: plain)
+#? FLAVOUR=NAME the test kernel's configuration: plain, inline, ipv4, debug or kcsan; see Kconfig (default: plain)
 #? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which uses KVM if it works)
 #? CMD='...' the command of make vm
 #? TEST='...' the test of make test-one
 #? REQUEST='...' the request of make profile, by its name in the table of make bench
-#? REQUESTS=N the number of random requests (default: 100000, in make test-debug 1000000)
+#? REQUESTS=N the number of random requests (default: 100000; make test-debug: 1000000)
 #? SEED=N the seed of the random requests (default: 1)
-#? MUTANTS='NAME...' the defects of make test-mutants, files in testbed/suites/mutants/ (default: all)
-#? BASE=VERSION the base kernel, a folder of patches/ (default: the newest)
+#? MUTANTS='NAME...' the defects for make test-mutants, from testbed/suites/mutants/ (default: all)
+#? BASE=VERSION the base kernel, a folder in patches/ (default: the newest)
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR the cache of downloads and compiled objects (default: ~/.cache/mptcp-rust)
 
