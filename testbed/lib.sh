@@ -7,7 +7,7 @@ set -euo pipefail
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
-# apt-get ends its work before it ends by Ctrl-C, and succeeds: without this, a script would go on.
+# On Ctrl-C, apt-get finishes its work and succeeds. Without this trap, the script would go on.
 trap 'exit 130' INT
 
 # The variables of this make must not override the kernel's own.
@@ -16,12 +16,12 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 TOP=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 TESTBED=$TOP/testbed
 
-# one_of NAME VALUE WORD...
+# one_of NAME VALUE WORD...: ends the script unless VALUE is one of the words.
 one_of() {
 	[[ " ${*:3} " == *" $2 "* ]] || die "$1=$2: $1 must be one of: ${*:3}"
 }
 
-# Without BASE, the newest.
+# By default, the newest base.
 mapfile -t bases < <(cd "$TOP/patches" && printf '%s\n' * | sort -V)
 BASE=${BASE:-${bases[-1]}}
 one_of BASE "$BASE" "${bases[@]}"
@@ -42,7 +42,7 @@ one_of ACCEL "$ACCEL" auto kvm tcg
 [[ ${REQUESTS:-1}${SEED:-1} =~ ^[0-9]+$ ]] || die "REQUESTS and SEED must be numbers"
 
 [[ ${MPTCP_RUST_CACHE:-${XDG_CACHE_HOME:-${HOME:-}}} ]] ||
-	die "HOME is not set, and the cache has no place: set MPTCP_RUST_CACHE=DIR"
+	die "HOME is not set, so the cache has no place: set MPTCP_RUST_CACHE=DIR"
 CACHE=$(realpath -m "${MPTCP_RUST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mptcp-rust}")
 
 KERNEL=${KERNEL:-}
@@ -50,13 +50,13 @@ OUT=$TOP/out/$BASE
 if [[ $KERNEL ]]; then
 	[[ -d $KERNEL ]] || die "KERNEL=$KERNEL: there is no such folder"
 	KERNEL=$(realpath "$KERNEL")
-	# A folder for each tree, so that they do not mix.
+	# A folder for each tree, so that their objects do not mix.
 	OUT+=-user-$(cksum <<<"$KERNEL" | cut -d ' ' -f 1)
 fi
 
 for folder in "$TOP" "$CACHE" "$KERNEL"; do
 	[[ $folder != *[[:space:]:]* ]] ||
-		die "a kernel cannot be built where a path has a space or a colon in it: move or rename $folder"
+		die "a kernel cannot be built in a path with a space or a colon: move or rename $folder"
 done
 
 PRISTINE=${KERNEL:-$OUT/base}
@@ -76,21 +76,21 @@ writable() {
 writable "$CACHE" "set MPTCP_RUST_CACHE=DIR to a folder of yours"
 writable "$LOGS" "clone the repository to a folder of yours, or change the owner of $TOP/out"
 
-# rustc and clang must have the same LLVM, whose version is in the package list.
+# rustc and clang must use the same version of LLVM. The package list names it.
 LLVM=/usr/lib/llvm-$(sed -n 's/^clang-//p' "$TESTBED/kernel/packages")
 BINDGEN=$CACHE/bindgen-0.73.2
 VENV=$CACHE/venv-$(cksum <"$TESTBED/kernel/requirements.txt" | cut -d ' ' -f 1)
 export PATH=$LLVM/bin:$BINDGEN/bin:/usr/bin:/usr/sbin:/bin:/sbin:$VENV/bin
 export LIBCLANG_PATH=$LLVM/lib
 
-# The same input gives the same cache entry in every clone. ccache takes the list of headers from the
+# In every clone, the same input finds the same cache entry. ccache takes the list of headers from the
 # compiler, which saves a run of the preprocessor.
 export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=testbed KBUILD_BUILD_HOST=testbed
 
-# cargo keeps what it downloads in the home folder, if it can.
+# cargo keeps its downloads in the home folder if that is writable.
 [[ ${CARGO_HOME:-} || -w ${HOME:-} ]] || export CARGO_HOME=$CACHE/cargo
-# Without a network, fail soon.
+# Without a network, fail early.
 export CARGO_NET_RETRY=1 CARGO_HTTP_TIMEOUT=15 PIP_RETRIES=1 PIP_TIMEOUT=15
 apt_get=(apt-get -o DPkg::Lock::Timeout=300 -o APT::Update::Error-Mode=any -o Acquire::Retries=1 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15)
 
@@ -104,24 +104,24 @@ with() {
 	FLAVOUR=$flavour IMPL=${1##*-} "${@:2}"
 }
 
-# first_error LOG: its first line that reports an error, or its last line.
+# first_error LOG: prints the first line that reports an error, or the last line.
 first_error() {
 	grep -m 1 'No space left on device' "$1" ||
 		grep -m 1 '^E: \|^W: Failed\|ERROR\|\berror\(\[E[0-9]*\]\)\?:\|\*\*\*\|unmet direct dep' "$1" ||
 		tail -n 1 "$1"
 }
 
-# logged LOG WHAT COMMAND...: runs a command whose output goes to a log. If the command fails, the
-# script ends with the first error of the log.
+# logged LOG WHAT COMMAND...: runs a command with its output in a log. If the command fails, the script
+# ends with the first error of the log.
 logged() {
 	local log=$LOGS/$1.log advice=''
 	"${@:3}" >"$log" 2>&1 </dev/null && return
 	! grep -q 'Temporary failure\|Could not \(resolve\|connect\)\|unreachable\|onnection refused\|imed out\|Failed to fetch\|spurious network' "$log" ||
-		advice='; check the network, and give the same command again'
+		advice='; check the network, and run the same command again'
 	die "$2 failed: $(first_error "$log" | sed 's/^ *//; s/^error: //I')$advice (log: ${log#"$TOP"/})"
 }
 
-# python_packages NAME FILE: installs what a requirements file lists, beside virtme-ng.
+# python_packages NAME FILE: installs what a requirements file lists, in the folder of virtme-ng.
 python_packages() {
 	local stamp
 	stamp=$VENV/$1-$(cksum <"$2" | cut -d ' ' -f 1)
@@ -140,19 +140,19 @@ cargo_build() {
 		--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/$1" "${@:3}"
 }
 
-# Without the preprocessor, ccache does not see that a file includes another by .incbin, and would take an
-# image of the same length for the same. The checksum makes it another command.
+# piggy.S includes the compressed image by .incbin, which ccache does not see: it would return the object of
+# another image of the same length. The checksum makes the compiler's command differ.
 # shellcheck disable=SC2016
 piggy='AFLAGS_piggy.o=-DSUM=$(shell cksum <arch/x86/boot/compressed/vmlinux.bin.gz | cut -d" " -f1)'
 
-# The kernel's makefiles have KCSAN instrument C code only. rustc can instrument too: the options are those
-# of scripts/Makefile.kcsan, and the target has to allow it.
+# The kernel's makefiles let KCSAN instrument C code only. rustc can instrument Rust code, too: with the
+# options of scripts/Makefile.kcsan, and a target that allows it.
 kcsan=()
 # shellcheck disable=SC2016
 [[ $FLAVOUR != kcsan ]] || kcsan=('filechk_rust_target=$< <include/config/auto.conf | sed "s/\"kernel-address\"/&, \"thread\"/"'
 	KRUSTFLAGS="-Zsanitizer=thread -Cllvm-args=-tsan-instrument-func-entry-exit=0 -Cllvm-args=-tsan-compound-read-before-write=1 -Cllvm-args=-tsan-distinguish-volatile=1")
 
-# Line tables let profile.sh name the source lines of both implementations. The generated code is the same.
+# Line tables let profile.sh name the source lines of both implementations. They do not change the code.
 lines=(CFLAGS_sockopt.o="-gline-tables-only -fdebug-compilation-dir=." RUSTFLAGS_subflow_info.o=-Cdebuginfo=line-tables-only)
 
 # kmake ARGUMENT...: make in the kernel's tree.
@@ -160,8 +160,8 @@ kmake() {
 	make -C "$SRC" O="$OBJ" LLVM=1 CC="ccache clang" V="${V:-0}" "$piggy" "${lines[@]}" "${kcsan[@]}" "$@"
 }
 
-# seed FOLDER FROM [SOURCE]: starts an object folder as a copy of another, for the same source or for a copy
-# of it. The recorded commands must name neither original, or make would build everything again.
+# seed FOLDER FROM [SOURCE]: starts an object folder as a copy of another, for the same source tree or for a
+# copy of it. The recorded commands must name the new folders, or make would build everything again.
 seed() {
 	[[ ! -d $1 && -f $2/vmlinux ]] || return 0
 	rm -rf "$1.part"
@@ -170,7 +170,7 @@ seed() {
 	mv "$1.part" "$1"
 }
 
-# lock [FILE]: until this script ends, others that lock the same file wait.
+# lock [FILE]: makes others that lock the same file wait until this script ends.
 lock() {
 	local file=${1:-$OUT/lock}
 	{ exec {lock}>"$file"; } 2>/dev/null || die "cannot write to $file: check its owner, and the free disk space"
@@ -178,7 +178,8 @@ lock() {
 }
 unlock() { exec {lock}>&-; }
 
-# need_space FOLDER GB: before a long step, rather than by its failure.
+# need_space FOLDER GB: ends the script if there is less free space. Called before a long step, which would
+# fail late.
 need_space() {
 	local free
 	free=$(df --output=avail -B 1M "$1" | tail -n 1)

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Measures the cost of each request in C and in Rust.
+# Measures the cost of each request in C and in Rust, and writes the table and the plot.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
-# The last has the helpers in C inlined.
+# The last one has the C helpers inlined into the Rust code.
 kernels=(c rust inline-rust)
 results=$OUT/bench
 json=$TOP/out/bench.json
@@ -24,7 +24,7 @@ for kernel in "${kernels[@]}"; do
 	with "$kernel" "$TESTBED/bench/icount.sh" -t "$bench" "$results/$kernel/2" "$bench measure && $bench measure --mark --sample"
 done
 
-# In turns, so that other load on the machine slows down each kernel alike.
+# In turns, so that other load on the machine slows down all kernels alike.
 if [[ $("$TESTBED/guest/accel.sh") == kvm ]]; then
 	for turn in 1 2 3; do
 		for kernel in "${kernels[@]}"; do

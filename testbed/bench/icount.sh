@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Boots the test kernel on one processor, whose clock advances a nanosecond per instruction.
+# Boots the test kernel on one processor. The guest's clock advances one nanosecond per instruction.
 # usage: icount.sh [-t BENCH] FILE COMMAND
 # The output of COMMAND goes to FILE. With -t, the program BENCH steps through the
 # requests that COMMAND marks, and its output goes to FILE.traces.
@@ -26,7 +26,7 @@ if [[ $bench ]]; then
 	qemu+=" -chardev socket,path=$folder/gdb,server=on,wait=off,id=gdb -gdb chardev:gdb"
 fi
 
-# KVM cannot count instructions. The time stamp counter is this clock too.
+# KVM cannot count instructions. The time stamp counter follows the same clock.
 ACCEL=tcg "$TESTBED/guest/vm.sh" -n icount -d 600 -c 1 -q "$qemu" -a tsc_early_khz=1000000 "${@:2}" >"$file" ||
 	die "the measurement failed: $(tail -n 1 "$file")"
 [[ ! $bench ]] || wait "$tracer" || die "the requests could not be traced (log: ${file#"$TOP"/}.traces)"

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Steps through a request in C and in Rust, and compares by function and by line of the source.
+# Steps through a request in C and in Rust, and compares the two by function and by source line.
 # usage: profile.sh [--calls] REQUEST
-# REQUEST is part of its name in the table of bench.sh: 'MPTCP_TCPINFO 1 count only'
+# REQUEST is part of a name in the table of bench.sh, such as 'MPTCP_TCPINFO 1 count only'.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
-[[ $# -gt 0 ]] || die "REQUEST is not set: REQUEST='MPTCP_TCPINFO 1 full elements', or another name of the table of make bench"
+[[ $# -gt 0 ]] || die "REQUEST is not set: REQUEST='MPTCP_TCPINFO 1 full elements', or another name in the table of make bench"
 request=${*: -1}
 lock "$OUT/bench.lock"
 bench=$("$TESTBED/trials/build.sh" --features bench)/bench

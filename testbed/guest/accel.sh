@@ -14,9 +14,9 @@ if [[ ! -r /dev/kvm || ! -w /dev/kvm ]]; then
 	exit
 fi
 
-# /dev/kvm may open and yet never run a guest. So boot one, with the processor model
-# that virtme-ng uses: a boot sector that makes QEMU exit with status 3
-# (mov $1, %al; out %al, $0xf4).
+# That /dev/kvm can be opened does not mean that it can run a guest. So boot one, with
+# the processor model that virtme-ng uses: a boot sector that makes QEMU exit with
+# status 3 (mov $1, %al; out %al, $0xf4).
 result=$CACHE/accel
 key=$(cat /proc/sys/kernel/random/boot_id; qemu-system-x86_64 --version)
 if [[ ! -f $result || $(tail -n +2 "$result") != "$key" ]]; then

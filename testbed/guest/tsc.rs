@@ -7,7 +7,7 @@ use std::arch::x86_64::_rdtsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The time and the counter, read as close to each other as in the best of many tries.
+/// Reads the time and the counter together many times, and returns the pair that was read fastest.
 fn now() -> (Instant, u64) {
     let tries = (0..1000).map(|_| {
         let before = Instant::now();

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the frequency of this machine's time stamp counter, in kHz, as measured by tsc.rs.
+# Prints the frequency of this machine's time stamp counter in kHz, which tsc.rs measures.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 

@@ -5,8 +5,8 @@
 #   [-w FOLDER] [-i IMAGE] [-l] [COMMAND]
 # Without a command, starts a shell. NAME is part of the console log's name. SECONDS
 # limits how long the guest runs, including its boot. Only what the guest writes to
-# FOLDER is kept. -l looks for leaked memory when the command has ended, and needs
-# FLAVOUR=debug. The exit status is the command's.
+# FOLDER is kept. With -l, which needs FLAVOUR=debug, kmemleak looks for leaked memory
+# after the command. The exit status is the command's.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
@@ -33,20 +33,20 @@ shift $((OPTIND - 1))
 if [[ $FLAVOUR == debug ]]; then
 	# kmemleak takes nearly half of the debug kernel's time.
 	[[ $leaks ]] || args+=(--append kmemleak=off)
-	# An interrupt while the boot processor's features are detected would see it without five-level page
-	# tables, and KASAN would report a false positive.
+	# While the boot processor's features are detected, an interrupt handler would see a processor without
+	# five-level page tables, and KASAN would report a false positive.
 	args+=(--append no5lvl)
 fi
 accel=$("$TESTBED/guest/accel.sh")
 # No file of the machine changes while the guest runs, so the guest may cache what it reads. Without
-# the cache, starting a program takes half as long again.
+# the cache, starting a program takes 1.5 times as long.
 root=trans=virtio,version=9p2000.L,access=any,msize=524288,cache=loose
-# The firmware lists one processor for each socket.
+# The firmware lists one processor per socket, so each gets a socket of its own.
 vng=(vng --run "$IMAGE" --force-9p --user root --cpus "$cpus,sockets=$cpus" --memory 1G
 	--append root=/dev/root --append "rootflags=$root" --append panic=-1 --append udev.children_max=1)
-# On a busy machine, an emulated timer is too late for the check that the kernel makes at boot. The time
-# stamp counter is the machine's own, and its frequency is passed on: measuring it with such a timer can
-# fail, and without the counter, reading the time is slow.
+# On a busy machine, an emulated timer is too late for the kernel's check at boot, and measuring the frequency
+# of the time stamp counter with it can fail. The counter is the machine's own, so pass its frequency: without
+# the counter, reading the time is slow.
 if [[ $accel != kvm ]]; then
 	khz=$("$TESTBED/guest/tsc.sh")
 	vng+=(--disable-kvm --append no_timer_check --append tsc=reliable --append "tsc_early_khz=$khz")
@@ -54,7 +54,7 @@ fi
 vng+=("${args[@]}")
 
 if [[ $# == 0 ]]; then
-	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without a terminal, run a command: make vm CMD='...'"
+	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without one, run a command: make vm CMD='...'"
 	say "booting the $KIND test kernel under $accel; to leave it, type exit"
 	exec "${vng[@]}" --qemu-opts=-no-reboot --shell "$TESTBED/guest/inside/shell.sh"
 fi
@@ -62,7 +62,7 @@ fi
 console=$LOGS/console-$name-$KIND.log
 lock "$console.lock"
 command=$*
-# What the guest runs. The kernel's log shows whether the command ended, or the guest died.
+# What the guest runs. The kernel log shows whether the command ended or the guest died.
 job=$(mktemp -p "$OUT" job.XXXXXX)
 trap 'rm -f "$job"' EXIT
 cat >"$job" <<-END
@@ -78,11 +78,11 @@ cat >"$job" <<-END
 END
 
 say "booting the $KIND test kernel under $accel (console: ${console#"$TOP"/})"
-# QEMU opens its standard output and error again, which would truncate a plain file,
-# so give it pipes. With --verbose, vng's standard error is the guest's console.
+# QEMU reopens its standard output and error, which would truncate a plain file, so
+# use pipes. With --verbose, vng's standard error is the guest's console.
 exec {output}> >(exec cat) && output_cat=$!
 exec {errors}> >(exec cat >"$console") && errors_cat=$!
-# timeout makes a process group of its own, with which it ends QEMU.
+# timeout runs in a process group of its own, and ends QEMU with that group.
 timeout -k 5 "$deadline" "${vng[@]}" --verbose --exec "bash $job" </dev/null 1>&"$output" 2>&"$errors" &
 guest=$!
 trap 'kill $guest 2>/dev/null || :; rm -f "$job"' EXIT

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the test kernel, from whatever there is to its image.
+# Builds the image of the test kernel, starting with whatever is there already.
 # usage: build.sh [config|menuconfig], which stop after the configuration
 set -euo pipefail
 . "${0%/*}/../lib.sh"
@@ -8,14 +8,14 @@ set -euo pipefail
 [[ " ${BUILT_KINDS:-} " != *" $KIND "* ]] || exit 0
 say "preparing the $KIND test kernel in ${OUT#"$TOP"/} (logs: ${LOGS#"$TOP"/}/)"
 lock
-# Before anything is installed.
+# Before anything is installed, so that a full disk is reported early.
 [[ -d $SRC ]] || need_space "$OUT" 4
 [[ -d $OBJ/rust ]] || need_space "$OUT" 2
 [[ -x $BINDGEN/bin/bindgen ]] || need_space "$CACHE" 1
 
 "$TESTBED/kernel/install.sh"
-# In process groups of their own, so that each can be ended as a whole: where one fails, the other need
-# not go on.
+# In process groups of their own, so that each can be ended as a whole: if one fails, the other need not
+# go on.
 set -m
 "$TESTBED/kernel/tools.sh" &
 tools=$!
@@ -26,10 +26,10 @@ trap 'kill -- -$tools -$base 2>/dev/null || :' EXIT
 wait -n
 wait -n
 trap - EXIT
-# Nearly every object of the other implementation is also an object of this one.
+# Nearly all objects are the same for both implementations.
 seed "$OBJ" "$OUT/${KIND%"$IMPL"}rust"
 seed "$OBJ" "$OUT/${KIND%"$IMPL"}c"
-# The options of these two flavours each affect few files.
+# These two flavours differ from the plain one in few files.
 [[ $FLAVOUR != inline && $FLAVOUR != ipv4 ]] || seed "$OBJ" "$OUT/rust"
 "$TESTBED/kernel/config.sh"
 [[ ${1:-} != config ]] || exit 0
@@ -41,7 +41,7 @@ fi
 log=$LOGS/build-$KIND.log
 say "building the $KIND test kernel (log: ${log#"$TOP"/})"
 show=("$TESTBED/kernel/progress.py")
-# The time left is known for a build from nothing only.
+# The time left can be estimated only for a build from scratch.
 if [[ ! -d $OBJ/rust ]]; then
 	export CCACHE_STATSLOG=$OUT/ccache-statistics
 	show+=("$PATCHES/steps" "$CACHE/steps-$BASE-$KIND" "$CCACHE_STATSLOG")

@@ -1,17 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes the test kernel's .config: allnoconfig, and what Kconfig selects for the test kernel.
+# Makes the test kernel's .config: allnoconfig, plus what the repository's Kconfig selects.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
-# A file with the same content keeps its time, and nothing is configured again.
+# If the content is the same, the file keeps its time stamp, and nothing is configured again.
 kconfig=$(grep -v '^mainmenu ' "$SRC/Kconfig")
 [[ -f $BASE_KCONFIG && $(<"$BASE_KCONFIG") == "$kconfig" ]] || printf '%s\n' "$kconfig" >"$BASE_KCONFIG"
 
 fragment=$OUT/config-$KIND
 symbols=(TESTBED "TESTBED_${IMPL^^}" "TESTBED_${FLAVOUR^^}")
 # The debug kernel takes many stack traces, and its timer tick is slow. These options make both cheaper.
-# They belong to choices, so nothing can select them.
+# They belong to choices, so Kconfig cannot select them.
 [[ $FLAVOUR != debug ]] || symbols+=(UNWINDER_FRAME_POINTER NO_HZ_IDLE HZ_100)
 printf 'CONFIG_%s=y\n' "${symbols[@]}" >"$fragment"
 
@@ -25,7 +25,7 @@ stamp=$OBJ/.config.from
 say "configuring the $KIND test kernel"
 KCONFIG_WERROR=1 KCONFIG_ALLCONFIG=$fragment logged "config-$KIND" "the configuration" kmake allnoconfig
 
-# Kconfig silently ignores the select of a symbol that is defined nowhere.
+# Kconfig silently ignores the select of an undefined symbol.
 lost=$(awk 'FNR == NR { if (sub(/=y$/, "")) on[$0] = 1; next }
 	/^config / { owner = "CONFIG_" $2 }
 	$1 == "select" && owner in on && !("CONFIG_" $2 in on) { print $2 }' "$OBJ/.config" "$KBUILD_KCONFIG")

@@ -10,12 +10,12 @@ newest_deb() {
 
 # The Debian mirror that this machine uses.
 mirror() {
-	# shellcheck disable=SC2016 # these are apt's
+	# shellcheck disable=SC2016 # apt expands these
 	apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' |
 		sed -n '/^Debian main /{s///p;q}'
 }
 
-# From a private list of sources, so that apt's own stay as they are.
+# Downloads with a private list of sources, so that apt's own lists stay as they are.
 download() {
 	local apt=$CACHE/apt uri there
 	uri=$(mirror)
@@ -44,7 +44,7 @@ download() {
 	# apt-get verifies the checksum before it gives the file its name.
 	rm -rf "$debs/part" && mkdir -p "$debs/part"
 	(cd "$debs/part" && "${apt_get[@]}" "${opt[@]}" download "$BASE_PACKAGE/$BASE_SUITE" >&2) ||
-		die "$BASE_PACKAGE cannot be downloaded; give the same command again, or use KERNEL=DIR"
+		die "$BASE_PACKAGE cannot be downloaded; run the same command again, or use KERNEL=DIR"
 	mv "$debs/part"/*.deb "$debs"
 }
 
@@ -63,7 +63,7 @@ stamp=$OUT/base.deb
 [[ ! -f $stamp || $(<"$stamp") != "${deb##*/}" ]] || exit 0
 
 say "unpacking ${deb##*/} (about half a minute)"
-# What was built from the last release goes: the new one's files may be older than it.
+# Remove what was built from another release: make would keep it where it is newer than the new sources.
 find "$OUT" -mindepth 1 -maxdepth 1 ! -name log ! -name '*lock' -exec rm -rf {} +
 need_space "$OUT" 3
 mkdir -p "$PRISTINE.part"

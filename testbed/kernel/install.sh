@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs the Debian packages of the list that are missing.
+# Installs each Debian package in the list that is not installed yet.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
-[[ $(uname -m) == x86_64 ]] || die "the test kernel is for x86-64, and so must be the machine that builds it: this is $(uname -m)"
+[[ $(uname -m) == x86_64 ]] || die "the test kernel is for x86-64, and must be built on x86-64: this machine is $(uname -m)"
 
 mapfile -t packages <"$TESTBED/kernel/packages"
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
@@ -20,9 +20,9 @@ install=(install -y --no-install-recommends "${missing[@]}")
 [[ $(id -u) == 0 ]] ||
 	die "${#missing[@]} Debian packages are missing; as root, run: apt-get update && apt-get ${install[*]}"
 
-say "installing ${#missing[@]} Debian packages (half a minute to two): ${missing[*]}"
+say "installing ${#missing[@]} Debian packages (half a minute to two minutes): ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
-# The lists of packages may be missing, or too old to download from.
+# apt's lists of packages may be missing, or too old to download from.
 "${apt_get[@]}" "${install[@]}" >"$LOGS/install.log" 2>&1 </dev/null || {
 	logged update "apt-get update" "${apt_get[@]}" update
 	logged install "the installation of packages" "${apt_get[@]}" "${install[@]}"

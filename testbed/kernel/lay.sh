@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Lays the series over the base: src/ is the pristine tree with the overlay,
-# which holds the files that the series adds or changes.
+# Lays the series over the base: src/ is the pristine tree plus the overlay,
+# which has the files that the series adds or changes.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
@@ -20,7 +20,7 @@ for patch in "${patches[@]}"; do
 	apply "$patch" "$new"
 done
 
-# A file that did not change keeps its time, so that it is not built again.
+# A file that did not change keeps its time stamp, so that it is not built again.
 rsync -rlp --checksum --delete "$new/" "$OUT/overlay/"
 rm -rf "$new"
 
@@ -46,7 +46,7 @@ elif [[ ! -d $SRC ]]; then
 	mv "$SRC.part" "$SRC"
 fi
 
-# A file that left the series becomes the base's again, and newer than what was built from it.
+# A file that is no longer in the series becomes the base's again, with a new time stamp, so that it is built.
 touch "$list"
 comm -13 "$list.new" "$list" | while IFS= read -r file; do
 	rm -f "$SRC$file"

@@ -4,11 +4,11 @@
 
 usage: progress.py [SHIPPED RECORDED STATISTICS]
 
-With these files, the build is one from nothing, and the time left is shown too. SHIPPED has the
-steps of such a build, and RECORDED those of the last one on this machine, which is written when the
-build ends. A line is a kind of step: how many there are, how many milliseconds one takes, its name.
-CC is a compilation that is not in ccache, CACHED one that is; ccache's stats_log, STATISTICS, shows
-which. Many steps in PARALLEL run at once, the others mostly one at a time.
+With these files, the build is one from scratch, and the time left is shown too. SHIPPED has the
+steps of such a build. RECORDED has those of the last one on this machine, and is written when the
+build ends. Each line describes a kind of step: how many there are, how many milliseconds one takes,
+and its name. CC is a compilation that is not in ccache, CACHED one that is. STATISTICS, ccache's
+stats_log, shows which. Steps of the kinds in PARALLEL run at once, the others mostly one at a time.
 """
 
 import os
@@ -28,7 +28,7 @@ def kind(step):
 
 
 class Statistics:
-    """What share of the compilations are in the cache."""
+    """The share of the compilations that ccache has."""
 
     def __init__(self, path):
         self.file = open(path, "w+", encoding="utf-8")
@@ -48,7 +48,7 @@ class Statistics:
 
 
 class Estimate:
-    """The time left in a build from nothing."""
+    """The time left in a build from scratch."""
 
     def __init__(self, shipped, recorded, statistics):
         self.recorded = recorded
@@ -81,7 +81,7 @@ class Estimate:
         return cost / 1000 / (os.cpu_count() if name in PARALLEL else 1)
 
     def left(self, now):
-        """Seconds left, at the pace of the steps that have ended: all but the last that began."""
+        """Seconds left, at the pace of the steps that have ended: all but the last one seen."""
         weights = {name: self.weight(name) for name in self.number}
         current = weights.get(self.last, 0)
         ended = sum(weights.get(name, 0) * number for name, number in self.seen.items()) - current
@@ -90,7 +90,7 @@ class Estimate:
         )
         if ended <= 0:
             return None
-        # A step that takes longer than expected shows that the pace is slower.
+        # If the current step takes longer than expected, the pace is slower.
         pace = max(self.began / ended, now / (ended + current))
         return max(pace * (whole - ended) - (now - self.began), 0)
 
@@ -98,7 +98,7 @@ class Estimate:
         """Writes the steps of a build that has ended."""
         self.step("end", now)
         cached = self.statistics.share()
-        # Neither sort shows how long the other takes.
+        # A time of CACHED says nothing about CC, and the other way round.
         ours = "CACHED" if cached > 0.5 else "CC"
         cost = dict(self.cost)
         for name, spent in self.spent.items():

@@ -2,10 +2,10 @@
 # shellcheck shell=bash
 # Sourced by scripts that need the parts of the series. A file in patches/ has
 # the message of a patch, then its changes to files of the base. New files are in
-# the repository, at their path in the kernel's tree. A line of the message names
-# the new file that the patch adds:
+# the repository, at their paths in the kernel tree. A line of the message names
+# a new file that the patch adds:
 #   Adds: FILE
-#   Adds: FILE before LINE	(up to that line; a later patch adds all of it)
+#   Adds: FILE before LINE	(up to that line; a later patch adds the whole file)
 set -euo pipefail
 patches=("$PATCHES"/[0-9]*.patch)
 
@@ -14,7 +14,7 @@ version=$(sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' "$PRISTINE/Makefil
 adds() { sed -n '/^--- a\//q; s/^Adds: //p' "$1"; }
 message() { sed '/^--- a\//,$d; /^Adds: /d; s/^Subject: //' "$1"; }
 
-# Every new file must be added, as a whole, by one patch.
+# Exactly one patch must add each new file as a whole.
 check_adds() {
 	local odd
 	odd=$(comm -3 <(cd "$TOP" && find Documentation include net rust tools/testing -type f ! -name '*~' ! -name '.*.sw?' | sort) \

@@ -17,7 +17,7 @@ fi
 
 if [[ ! -x $BINDGEN/bin/bindgen ]]; then
 	say "building bindgen ${BINDGEN##*-} (once, two to four minutes, while other steps run)"
-	# A kernel's build runs it a few times only: to optimize all of it takes longer than that saves.
+	# A kernel build runs bindgen only a few times: optimizing all of it takes longer than that saves.
 	profile=(--config profile.release.opt-level=0)
 	for crate in bindgen proc-macro2 quote regex-automata; do
 		profile+=(--config "profile.release.package.$crate.opt-level=1")

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes the pictures of README.md again: run.svg, a terminal with the end of make run,
-# and bench.svg, the plot of make bench.
+# Redraws the pictures of README.md: run.svg, a terminal with the end of make run, and
+# bench.svg, the plot of make bench.
 # usage: pictures.sh [run|bench]...
 set -euo pipefail
 . "${0%/*}/../lib.sh"
@@ -12,7 +12,7 @@ run() {
 	local output=$OUT/pictures-run
 	"$TESTBED/guest/run.sh" >"$output"
 	python_packages rich "$folder/requirements.txt"
-	# The first line, and from the last table on.
+	# The first line, and all lines from the last table on.
 	awk 'NR == 1 { print; print "..." } / at the end: / { on = 1 } on' "$output" |
 		"$VENV/bin/python" "$folder/screen.py" 'make run' "$folder/run.svg"
 }

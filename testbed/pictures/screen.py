@@ -19,7 +19,7 @@ console.print(Text(f"$ {command}", style="bold"))
 for line in output:
     console.print(Text.from_ansi(line))
 picture = console.export_svg(title=command, unique_id="screen")
-# The font is the reader's own: a picture loads nothing from elsewhere.
+# Use the reader's own font, so that the picture loads nothing from elsewhere.
 picture = re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL)
 # Some programs drop spaces at the start of a line.
 picture = picture.replace("<svg ", '<svg xml:space="preserve" ', 1)

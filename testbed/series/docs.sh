@@ -5,11 +5,11 @@
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
-# built TARGET INDEX [MAKE-ARGUMENT]...
+# built TARGET INDEX [MAKE-ARGUMENT]...: builds a target of the kernel's make. INDEX is its start page.
 built() {
 	local log=$LOGS/$1.log files warnings
 	logged "$1" "make $1" kmake "$1" "${@:3}"
-	# The index names many pages that are not built here.
+	# index.rst causes warnings: it names many pages that are not built here.
 	files=$(sed 's|^/||; /index.rst$/d' "$OUT/overlay.list")
 	warnings=$(grep -Fe "$files" -e 'srctree/ link to' "$log" | grep -i 'warning\|error\|-->') || :
 	[[ ! $warnings ]] || die "make $1 has these warnings:"$'\n'"$warnings"$'\n'"(log: ${log#"$TOP"/})"

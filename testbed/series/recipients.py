@@ -3,8 +3,8 @@
 """Adds To and Cc to the mails of a series, as get_maintainer.pl says.
 
 A patch goes to the maintainers of what it changes, with its reviewers and
-mailing lists in Cc. The lists of FOLDER get every patch: patchwork takes a
-series for incomplete otherwise. The cover letter goes to everyone who gets a
+mailing lists in Cc. The lists of FOLDER get every patch: otherwise, patchwork
+considers the series incomplete. The cover letter goes to everyone who gets a
 patch. TREE has the series applied, so that its own MAINTAINERS entries count.
 
 usage: recipients.py TREE FOLDER COVER-LETTER PATCH...
@@ -31,7 +31,7 @@ def header(field, people):
 
 
 def address(mail, to, cc):
-    # Each address once, in the order found.
+    # Each address once, in the order in which it was found.
     cc = [person for person in dict.fromkeys(cc) if person not in to]
     headers, body = Path(mail).read_text(encoding="utf-8").split("\n\n", 1)
     headers += header("To", dict.fromkeys(to)) + header("Cc", cc)

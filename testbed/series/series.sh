@@ -18,7 +18,7 @@ who=$(git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT 2>/dev/nu
 "$TESTBED/kernel/lay.sh"
 . "$TESTBED/kernel/series-lib.sh"
 
-# The same input gives the same patches, whatever the user's configuration of git and the date.
+# The same input gives the same patches, whatever git's configuration and the date are.
 name=${who%% <*} email=${who#*<}
 email=${email%%>*}
 date=$(git -C "$TOP" log -1 --format=%cI 2>/dev/null) || date=
@@ -26,7 +26,7 @@ export GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=$email GIT_AUTHOR_DATE=$date
 export GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email GIT_COMMITTER_DATE=$date
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 
-# Patches need no file that they do not change, so the rest of the base is left out.
+# The repository has only those files of the base that the patches change.
 repo=$OUT/series
 rm -rf "$repo"
 git init -q -b series "$repo"
@@ -48,6 +48,6 @@ git format-patch -q --cover-letter --cover-from-description=subject --subject-pr
 "$TESTBED/series/recipients.py" "$SRC" net/mptcp "$folder.part"/*.patch
 mv "$folder.part" "$folder"
 folder=${folder#"$TOP"/}
-say "${#patches[@]} patches and a cover letter are in $folder, addressed by get_maintainer.pl; nothing is sent"
+say "${#patches[@]} patches and a cover letter are in $folder, addressed by get_maintainer.pl; nothing has been sent"
 # Documentation may contain characters that are not ASCII.
 say "to send them: git send-email --8bit-encoding=UTF-8 $folder/*.patch"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Checks that the Rust kernel has no code of the C functions that Rust replaces, nor of
 # functions that only these call. The compiler inlines most of them, so the symbols of
-# sockopt.o show nothing. Both kernels' sockopt.c is compiled again without inlining.
+# sockopt.o do not show this. So sockopt.c is compiled again for both kernels, without
+# inlining.
 # usage: c-dropped.sh RUST-OBJECTS C-OBJECTS
 set -euo pipefail
 . "${0%/*}/../lib.sh"
@@ -23,13 +24,13 @@ compile() {
 	(cd "$1" && eval "$command -fno-inline -ffunction-sections")
 }
 
-# functions OBJECT: those it defines, and those it calls.
+# functions OBJECT: lists those that it defines or calls.
 functions() {
 	llvm-nm "$1" | awk '$(NF - 1) ~ /[TtU]/ && $NF !~ /^__(cfi|pfx)_/ { print $NF }' | sort
 }
 
-# The functions of the C kernel that can be reached without the replaced ones, from any
-# function that is global in the Rust kernel: Rust calls some that are static in C.
+# Lists the functions of the C kernel that can be reached without the replaced ones, from
+# any function that is global in the Rust kernel: some of these are static in the C kernel.
 reached() {
 	llvm-objdump -dr "$work/c.o" | awk -v replaced="^$replaced\$" \
 		-v entries="$(llvm-nm -g --defined-only "$work/rust.o" | awk '{ print $NF }' | xargs)" '
@@ -53,9 +54,9 @@ functions "$work/rust.o" >"$work/rust"
 functions "$work/c.o" >"$work/c"
 comm -23 "$work/c" <(reached) >"$work/expected"
 comm -23 "$work/c" "$work/rust" >"$work/dropped"
-[[ $(grep -cxE "$replaced" "$work/expected") == 3 ]] || die "$file.c does not have the three functions $replaced"
+[[ $(grep -cxE "$replaced" "$work/expected") == 3 ]] || die "$file.c lacks one of the three functions $replaced"
 diff --label expected --label dropped -U 0 "$work/expected" "$work/dropped" ||
-	die "the Rust kernel does not drop the functions expected (without inlining)"
+	die "the Rust kernel does not drop the expected functions (without inlining)"
 left=$(comm -12 "$work/expected" <(functions "$rust/$file.o"))
 [[ ! $left ]] || die "$rust/$file.o still has ${left//$'\n'/, }"
 say "dropped: $(xargs <"$work/dropped")"

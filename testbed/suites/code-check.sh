@@ -12,7 +12,7 @@ no_panic_path() {
 	! grep 'panic' <<<"$undefined"
 }
 
-# sourced_only FILE...: a file called lib.sh has no run bit and no shebang, any other script has both.
+# sourced_only FILE...: tests that a *lib.sh has no run bit and no shebang, and any other script both.
 sourced_only() {
 	local file run bad=0
 	for file; do
@@ -23,7 +23,7 @@ sourced_only() {
 	return $bad
 }
 
-# beside FOLDER SOURCE MAKE-ARGUMENT...: builds in FOLDER, starting with a copy of the kernel's objects.
+# beside FOLDER SOURCE MAKE-ARGUMENT...: builds in FOLDER, which starts as a copy of the kernel's objects.
 beside() {
 	local objects=$OUT/$1
 	lock
@@ -33,8 +33,8 @@ beside() {
 	SRC=$2 OBJ=$objects kmake -s -j"$(nproc)" "${@:3}"
 }
 
-# With CONFIG_MPTCP_RUST off, the compiled code is the same as the base's, except for two objects of the
-# Rust crates: the accesses to user memory that patch 2 adds do not depend on the option.
+# With CONFIG_MPTCP_RUST off, the compiled code is the same as the base's. Two objects of the Rust crates
+# differ, since the accesses to user memory that patch 2 adds do not depend on the option.
 same_code() {
 	local object
 	beside pristine "$PRISTINE" rust/ net/mptcp/ || return 1
@@ -48,13 +48,13 @@ disassembled() {
 	(cd "${1%/*}" && llvm-objdump -dr "${1##*/}")
 }
 
-# cargo_tests NAME FOLDER [OPTION...]
+# cargo_tests NAME FOLDER [OPTION...]: checks the style of a crate, and runs its tests.
 cargo_tests() {
 	local name=$1 log=$LOGS/$1-test.log status=0
 	local crate=(--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/tests" --locked "${@:3}")
 	check "$name: cargo fmt" cargo fmt "${crate[@]:0:2}" --all --check
 	check "$name: cargo clippy" cargo clippy "${crate[@]}" --all-targets -- -D warnings
-	# The runner enables JSON in the test programs only.
+	# The runner sets RUSTC_BOOTSTRAP for the test programs only, whose JSON output needs it.
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='env RUSTC_BOOTSTRAP=1' \
 		cargo test "${crate[@]}" --no-fail-fast --lib --bins --tests -- -Z unstable-options --format json \
 		>"$log" 2>&1 || status=$?
@@ -74,7 +74,7 @@ mkdir -p "$results"
 say "checking the sources"
 mapfile -t scripts < <(find "$TESTBED" -name target -prune -o -name '*.sh' -print)
 check "shellcheck" shellcheck "${scripts[@]}" "$TOP/.ci/run"
-check "scripts: those called lib.sh, and no other, are only sourced" sourced_only "${scripts[@]}"
+check "scripts: those called lib.sh, and only those, are sourced" sourced_only "${scripts[@]}"
 script front-door.sh
 check "kernel: rustfmtcheck" kmake rustfmtcheck
 cargo_tests crate "$TOP/tools/net/mptcp-subflows" --workspace --all-features
@@ -90,10 +90,10 @@ if [[ $KIND == rust ]]; then
 	check "kernel: clippy" beside clippy "$SRC" CLIPPY=1 rust/ net/mptcp/
 	with c "$TESTBED/kernel/build.sh"
 	check "kernel: no C code of the options with CONFIG_MPTCP_RUST" "$TESTBED/suites/c-dropped.sh" "$OBJ" "$OUT/c"
-	# Out-of-tree builds need a clean source tree, which the user's may not be.
+	# Building outside of the tree needs a clean source tree, which the user's may not be.
 	if [[ ! $KERNEL ]]; then
 		say "building the base without the series (about two minutes)"
-		OBJ=$OUT/c check "kernel: the same code as the base's with the option off" same_code
+		OBJ=$OUT/c check "kernel: with CONFIG_MPTCP_RUST off, the same code as the base's" same_code
 	fi
 	script series-check.sh
 fi

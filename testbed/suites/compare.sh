@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Compares a kernel with the C kernel: makes the same requests on both, at random and
-# in every state of a socket.
+# Compares a kernel with the C kernel: makes the same requests on both, and checks that the
+# results are the same. The requests are those of guest/inside/requests.sh.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
@@ -12,7 +12,7 @@ seed=${SEED:-1}
 folder=$OUT/requests
 of_c=$folder/c
 of_rust=$folder/$KIND
-replay="to repeat request N of a seed, run: make FLAVOUR=$FLAVOUR vm CMD='out/trials/release/fuzz run --seed SEED --only N', and again with IMPL=c"
+replay="to repeat request N of a seed, run: make FLAVOUR=$FLAVOUR vm CMD='out/trials/release/fuzz run --seed SEED --only N', then again with IMPL=c"
 
 same_lines() {
 	diff -U 2 "$of_c/$1" "$of_rust/$1"
@@ -23,7 +23,7 @@ rm -rf "$folder"
 for kernel in c "$KIND"; do
 	with "$kernel" "$TESTBED/kernel/build.sh"
 	mkdir -p "$folder/$kernel"
-	say "making $requests random requests, and those in every state, on the $kernel kernel (about $((2 + requests / 100000)) minutes)"
+	say "making $requests random requests, and requests in every state, on the $kernel kernel (about $((2 + requests / 100000)) minutes)"
 	check "$kernel: requests" with "$kernel" "$TESTBED/guest/vm.sh" -n requests -d $((600 + requests / 100)) -w "$folder/$kernel" \
 		"$TESTBED/guest/inside/requests.sh $trials $folder/$kernel $requests $seed"
 	quiet "requests-$kernel"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Extracts the examples of Documentation/networking/mptcp-info.rst, and compiles the one in C: with
-# the base's headers, with this machine's, and with headers that are newer than the kernel.
+# Extracts the examples of Documentation/networking/mptcp-info.rst, and compiles the one in C with the
+# base's headers, with this machine's, and with headers that are newer than the kernel.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
@@ -23,7 +23,7 @@ compile() {
 	"$1" -Wall -Wextra -Werror -O2 "${@:3}" -o "$out/$2" "$out/subflows.c"
 }
 
-# compile_changed NAME SED-SCRIPT: with headers that the script has changed.
+# compile_changed NAME SED-SCRIPT: compiles with headers that the script has changed.
 compile_changed() {
 	local header changed=$out/$1-headers
 	mkdir -p "$changed/linux"
@@ -33,6 +33,7 @@ compile_changed() {
 	compile clang "$1" -isystem "$changed" -isystem "$headers"
 }
 
+# Newer headers: with longer structures, and with an option that the kernel does not know.
 longer='/^struct \(mptcp_subflow_addrs\|mptcp_subflow_info\|mptcp_info\|tcp_info\) {/,/^};/s/^};/\t__u64 future[5];\n};/'
 unknown='s/^\(#define MPTCP_FULL_INFO\).*/\1 1000/'
 compile gcc gcc -isystem "$headers"
@@ -44,7 +45,7 @@ compile_changed longer-unknown "$longer;$unknown"
 [[ $(cat "$out"/longer-unknown-headers/linux/*.h | grep -c 'future\|MPTCP_FULL_INFO 1000') == 5 ]] ||
 	die "the headers in $headers are not written as ${0##*/} expects: it cannot change them"
 
-# The recipe in Python as a program that is called like the one in C.
+# The recipe in Python, as a program with the arguments of the one in C.
 cat >"$out/python" <<-'END'
 	#!/usr/bin/python3
 	import socket

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Tests that make run reports what is missing, in one line and before it starts to work,
-# and that Ctrl-C ends it. Runs a copy of this repository in namespaces without a network
-# where files of the system are replaced, so nothing on the machine changes.
+# and that Ctrl-C ends it. Runs a copy of this repository in namespaces, which have no
+# network and replace files of the system, so that nothing on the machine changes.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
@@ -15,23 +15,23 @@ mkdir "$copy" "$work/home" "$work/empty"
 cp -a "$TOP"/{Makefile,Kconfig,patches,testbed} "$copy"
 : >"$work/none"
 printf '%s\n' ID=ubuntu 'VERSION_ID="24.04"' 'PRETTY_NAME="Ubuntu 24.04 LTS"' >"$work/os-release"
-# So that only the base kernel is missing.
+# A cache in which only the base kernel is missing.
 mkdir "$work/cache"
 ln -s "$VENV" "$BINDGEN" "$work/cache"
 
 isolated=(unshare --mount --net)
 [[ $(id -u) == 0 ]] || isolated+=(--map-root-user)
 
-# make_run SETUP [ARGUMENT]...: make run, in a copy of the repository without out/, after commands that set up
-# the system. The environment has no variable of this make's.
+# make_run SETUP [ARGUMENT]...: runs make run in a copy of the repository without out/, after the commands in
+# SETUP. Its environment has no variable of this make.
 make_run() {
 	rm -rf "$copy/out"
 	printf '%s\n' 'set -e' "cd $copy" "$1" "exec \${as:-} make run \"\$@\"" >"$work/script"
 	env -i PATH="$PATH" HOME="$work/home" "${isolated[@]}" timeout --foreground 120 bash "$work/script" "${@:2}" 2>&1
 }
 
-# says PATTERN SETUP [ARGUMENT]...: whether make run fails with one error, in the last line, which matches, and
-# before the base is unpacked.
+# says PATTERN SETUP [ARGUMENT]...: tests that make run fails before the base is unpacked, with one error in the
+# last line, which matches PATTERN.
 says() {
 	local output
 	! output=$(make_run "${@:2}") || { echo "make run succeeds"; return 1; }
@@ -62,7 +62,7 @@ waits() {
 	return $status
 }
 
-# An apt-get that ends well when it is interrupted, as the real one does once dpkg runs.
+# An apt-get that succeeds when it is interrupted, as the real one does while dpkg runs.
 cat >"$work/apt-get" <<-END
 	#!/bin/bash
 	trap 'exit 0' INT
@@ -74,7 +74,7 @@ mkfifo "$work/started"
 
 interrupted() {
 	local group line left
-	# As a terminal does, which sends the signal to all processes of its foreground group.
+	# As a terminal does: it sends the signal to all processes of its foreground group.
 	setsid env --default-signal=INT bash -c "set -euo pipefail; $(declare -f make_run); isolated=(${isolated[*]}) work=$work copy=$copy
 		make_run '$cache; $no_packages; mount --bind $work/apt-get /usr/bin/apt-get'" >"$work/output" 2>&1 &
 	group=$!

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2153
-# Sourced by the suites. A test that runs in a guest leaves a file of KTAP in the
-# folder of results, and all checks together leave one.
+# Sourced by the suites. Each test that runs in a guest leaves a file of KTAP in the
+# folder of results. All checks of a suite share one such file.
 set -euo pipefail
 
 results=$OUT/results-$KIND
 boots=0
 reports=0
-# What a kernel's report of a defect contains.
+# What the report of a defect in a kernel log contains.
 complaint='Call Trace:|Kernel panic|Oops|WARNING: |BUG: |UBSAN: |INFO: |kmemleak: [0-9]+ new'
 
-# Suites share folders, so only one runs at a time. A suite that another one calls is part of that one.
+# Suites share folders, so only one runs at a time. A suite that is called by another one needs no lock.
 [[ ${SUITE_IN:-} == "$OUT" ]] || lock "$OUT/suites.lock"
 export SUITE_IN=$OUT
 
-# check NAME COMMAND...: one test, which passes if the command does.
+# check NAME COMMAND...: one test, which passes if the command succeeds.
 checks=()
 check() {
 	local name=$1 result output
@@ -25,7 +25,7 @@ check() {
 	[[ $result == ok ]] || printf '# %s\n' "${output//$'\n'/$'\n'# }"
 }
 
-# report FILE [FIGURE]...: writes the checks up to now as KTAP, with figures that count.py shows.
+# report FILE [FIGURE]...: writes the checks so far as KTAP, with figures that count.py shows.
 report() {
 	local figures=("${@:2}")
 	printf '%s\n' 'KTAP version 1' "1..${#checks[@]}" "${checks[@]}" "${figures[@]/#/# figure: }" >"$1"
@@ -36,7 +36,7 @@ count() {
 	"$TESTBED/suites/count.py" "$SRC/tools/testing/kunit" "$@"
 }
 
-# build_once KIND: builds a kernel. Scripts that this one calls then test that build, and do not look for
+# build_once KIND: builds a kernel. Scripts that this one calls then use that build, and do not look for
 # changes again.
 build_once() {
 	with "$1" "$TESTBED/kernel/build.sh"
@@ -46,7 +46,7 @@ build_once() {
 # begin: builds the kernel, and empties the folder of results.
 begin() {
 	build_once "$KIND"
-	# Not earlier, since unpacking a new base removes the folder.
+	# Not before the build, since unpacking a new base removes the folder.
 	rm -rf "$results"
 	mkdir "$results"
 	check "kernel: no warning from the $KIND build" no_warning "$LOGS/build-$KIND.log"
@@ -74,7 +74,7 @@ quiet() {
 	[[ ${checks[-1]} == ok* ]] || reports=$((reports + 1))
 }
 
-# Shows each report in a log, and what the guest was running at the time.
+# no_report LOG: shows each report of a defect, and what the guest was running at the time. Fails if there is one.
 no_report() {
 	[[ -s $1 ]] || { echo "$1 is empty"; return 1; }
 	own_races "$1" | awk -v complaint="$complaint" -v file="$1" -v running='the boot' '
@@ -84,8 +84,8 @@ no_report() {
 		END { exit bad }'
 }
 
-# Mainline has races of its own. In the copy of a log that this prints, a KCSAN report that involves no
-# getsockopt call loses its first line.
+# own_races LOG: prints the log without the first line of each KCSAN report that involves no getsockopt call.
+# Those races are mainline's own, and must not count as reports.
 own_races() {
 	awk -v own='mptcp_getsockopt' '
 		function end() { if (text !~ own) sub(/^[^\n]*/, "", text); printf "%s", text; race = 0 }
@@ -100,14 +100,14 @@ no_warning() {
 	! grep -ni 'warning' "$@"
 }
 
-# script NAME: runs a suite that leaves its own KTAP.
+# script NAME: runs a suite that writes its own KTAP.
 script() {
 	local status
 	"$TESTBED/suites/$1" && status=0 || status=$?
 	check "$1 ends with exit status 0" test "$status" == 0
 }
 
-# start NAME COMMAND: starts a suite that leaves its own KTAP, in the background.
+# start NAME COMMAND: starts a suite that writes its own KTAP, in the background.
 start() {
 	say "running $1 in the background (log: ${LOGS#"$TOP"/}/$1.log)"
 	# In a process group of its own, so that it can be ended as a whole.
@@ -118,7 +118,7 @@ start() {
 	trap 'kill -- -$started 2>/dev/null || :' EXIT
 }
 
-# finish NAME: waits for what start started.
+# finish NAME: waits for the suite that was started, and shows its output.
 finish() {
 	local status
 	say "waiting for $1"
@@ -128,15 +128,15 @@ finish() {
 	check "$1 ends with exit status 0" test "$status" == 0
 }
 
-# kunit KIND: the series' KUnit tests, whose KTAP is in the kernel's log.
+# kunit KIND: runs the series' KUnit tests, whose KTAP is in the kernel log.
 kunit() {
 	suite kunit "$1" true "${kunit[@]}"
 	cp "$LOGS/console-kunit-$1.log" "$results/kunit-$1.tap"
 }
 kunit=(-a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*")
 
-# Slower timeouts and fewer connections, for mainline's scripts on an emulated machine. What a script does
-# during a transfer must be done before the transfer ends, so the transfers are slower too.
+# Longer timeouts and fewer connections, for mainline's scripts on an emulated machine. What a script does
+# during a transfer must be done before the transfer ends, so transfers are made slower, too.
 slower=(
 	's/^timeout_poll=[0-9]*$/timeout_poll=300/'
 	's/ -w 20 / -w 600 /'
@@ -146,7 +146,7 @@ slower=(
 	's/^NR_SERVERS=100$/NR_SERVERS=20/'
 )
 
-# Builds mainline's selftests and the series', which is also built as a 32-bit program.
+# Builds the selftests of mainline and of the series. That of the series is built as a 32-bit program, too.
 kselftest=$OUT/kselftest
 selftests() {
 	local log=$LOGS/selftests.log change before
@@ -161,7 +161,7 @@ selftests() {
 	for change in "${slower[@]}"; do
 		before=$(cat "$kselftest"/net/mptcp/*.sh | cksum)
 		sed -i "$change" "$kselftest"/net/mptcp/*.sh
-		[[ $(cat "$kselftest"/net/mptcp/*.sh | cksum) != "$before" ]] || { echo "mainline's scripts have nothing for $change"; return 1; }
+		[[ $(cat "$kselftest"/net/mptcp/*.sh | cksum) != "$before" ]] || { echo "nothing in mainline's scripts matches $change"; return 1; }
 	done
 }
 

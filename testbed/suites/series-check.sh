@@ -1,19 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Checks the series as netdev's CI bots (github.com/linux-netdev/nipa) do: each patch
-# applies, keeps to the style, goes to its maintainers, and builds. All of them
-# make the tree that the tests run on.
+# applies, follows the style, goes to its maintainers, and builds. With all patches
+# applied, the tree is the one that the tests run on.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
 
-# What checkpatch must not report.
+# Types of checkpatch messages that are ignored.
 excused=(
-	# MAINTAINERS has a patch of its own, after those that add files.
+	# The last patch updates MAINTAINERS for all files.
 	FILE_PATH_CHANGES
 )
 
-# Files from which no kernel is built.
+# Files that a build of the kernel does not use.
 not_built=(':!*.rst' ':!MAINTAINERS' ':!tools/testing')
 
 tree=$OUT/series-src
@@ -27,7 +27,7 @@ for impl in rust c; do
 done
 unlock
 
-# The tests do not need a name to sign off with.
+# The checks need no real name in the sign-off.
 git -C "$TOP" -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 ||
 	export GIT_COMMITTER_NAME=testbed GIT_COMMITTER_EMAIL=testbed@localhost
 folder=$OUT/series-patches
@@ -35,8 +35,8 @@ folder=$OUT/series-patches
 mapfile -t mails < <(printf '%s\n' "$folder"/*)
 patches=("${mails[@]:1}")
 
-# A tree of its own. The repository of the series has only the files of the series,
-# and is outside of the tree.
+# Works on a tree of its own. The repository of the series has only the files of the
+# series, and is outside of the tree.
 git() {
 	GIT_DIR=$OUT/series/.git GIT_WORK_TREE=$tree GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null \
 		command git -c user.name=testbed -c user.email=testbed@localhost "$@"
@@ -63,24 +63,24 @@ style() {
 		--ignore "$(IFS=, && echo "${excused[*]}")" "$1"
 }
 
-# git format-patch marks with *** what is left to fill in.
+# git format-patch marks with *** what a person has to fill in.
 cover_letter() {
 	[[ ${mails[0]} == */0000-cover-letter.patch ]] && ! grep -F '*** ' "${mails[0]}"
 }
 
-# added PATHSPEC...: the lines that the series adds.
+# added PATHSPEC...: prints the lines that the series adds.
 added() {
 	git diff base series -- "$@" | sed -n '/^+++ /d; s/^+//p'
 }
 
-# adds_no PATTERN PATHSPEC...
+# adds_no PATTERN PATHSPEC...: tests that no added line matches.
 adds_no() {
 	local lines
 	lines=$(added "${@:2}") || return 1
 	! grep -P "$1" <<<"$lines"
 }
 
-# at_most LIMIT WHAT NUMBER
+# at_most LIMIT WHAT NUMBER: tests a number against a limit.
 at_most() {
 	check "$2: $3 (at most $1)" test "$3" -le "$1"
 }
@@ -89,7 +89,7 @@ unsafes() {
 	added '*.rs' | sed 's://.*::' | grep -ow unsafe | wc -l
 }
 
-# Only the entry from C and the option numbers may use bindings. All else goes through
+# Apart from the option numbers, only the entry point may use bindings. All other code uses
 # abstractions.
 abstracted() {
 	awk '/^#\[export\]/ { entry = 1 }
@@ -99,7 +99,7 @@ abstracted() {
 		END { exit bad }' net/mptcp/subflow_info.rs
 }
 
-# The lists in a selftest's Makefile, and the symbols of its config.
+# Tests that the lists in a selftest's Makefile and the symbols in its config are sorted.
 sorted() {
 	local makefile
 	for makefile in $(printf '%s\n' "${files[@]}" | grep '^tools/testing/selftests/.*/Makefile$'); do
@@ -120,7 +120,7 @@ kernel_doc() {
 	printf '%s\n' "${files[@]}" | grep '\.[ch]$' | xargs scripts/kernel-doc -none -Wall -Werror
 }
 
-# A selftest's Makefile has to build each new program, and git has to ignore it.
+# Tests that a selftest's Makefile builds each new program, and that git ignores it.
 built_and_ignored() {
 	local file name
 	for file in "${new[@]}"; do
@@ -135,7 +135,7 @@ get_maintainer() {
 	scripts/get_maintainer.pl --nogit --nogit-fallback "$@"
 }
 
-# smallest_entry FILE: the number of files in the narrowest MAINTAINERS entry that covers it.
+# smallest_entry FILE: prints the number of files in the narrowest MAINTAINERS entry for it.
 smallest_entry() {
 	local patterns
 	get_maintainer --sections -f "$1" |
@@ -156,7 +156,7 @@ covered() {
 	return $lacking
 }
 
-# recipients MAIL: their addresses.
+# recipients MAIL: prints their addresses.
 recipients() {
 	awk '/^$/ { exit } /^[^ ]/ { on = /^(To|Cc):/ } on' "$1" | grep -o '[^ <,]*@[^ >,]*' | sort -u
 }
@@ -168,7 +168,7 @@ goes_to() {
 	[[ ! $missing ]] || { echo "not sent to ${missing//$'\n'/, }"; return 1; }
 }
 
-# A patch goes to its maintainers, and to netdev for the tree that applies it.
+# A patch goes to its maintainers, and to netdev, whose tree it is for.
 addressed() {
 	local people
 	people=$(get_maintainer --norolestats --non "$1") || return 1
@@ -184,7 +184,7 @@ show_errors() {
 	"${@:2}" >"$1" 2>&1 || { grep -m 10 'error\|\*\*\*' "$1" || tail "$1"; return 1; }
 }
 
-# build IMPL MAKE-ARGUMENT...: with the configuration of that test kernel.
+# build IMPL MAKE-ARGUMENT...: builds with the configuration of that test kernel.
 build() {
 	local SRC=$tree OBJ=$OUT/series-$1 symbol=0
 	# The symbol does not exist before the patch that adds it.
@@ -192,12 +192,12 @@ build() {
 	cp "$OUT/$1/.config" "$OBJ"
 	show_errors "$LOGS/series-$1.log" kmake -s olddefconfig || return 1
 	[[ $(grep -cx CONFIG_MPTCP_RUST=y "$OBJ/.config") == "$symbol" ]] ||
-		{ echo "$OBJ/.config does not have CONFIG_MPTCP_RUST as the $1 kernel has it"; return 1; }
+		{ echo "CONFIG_MPTCP_RUST in $OBJ/.config is not as in the $1 kernel"; return 1; }
 	show_errors "$LOGS/series-$1.log" kmake -j"$(nproc)" "${@:2}"
 }
 
-# build_patch COMMIT: builds both kernels side by side, since rustc mostly uses one thread.
-# Fails if the Rust kernel's build does not compile a file that the patch changes.
+# build_patch COMMIT: builds both kernels at once, since rustc mostly uses one thread. Fails
+# if the build of the Rust kernel does not compile a file that the patch changes.
 build_patch() {
 	local status=0 sources file
 	mapfile -t sources < <(git diff --name-only --diff-filter=d "$1^" "$1" -- '*.c' '*.h' '*.rs' ':!tools')
@@ -215,7 +215,7 @@ build_patch() {
 	! grep 'warning:' "$LOGS"/series-{rust,c}.log && return $status
 }
 
-# The C code alone, since x86 has Rust on 64 bits only.
+# Builds only the C code, since on x86, Rust is for 64 bits only.
 build_32bit() {
 	local SRC=$tree OBJ=$OUT/series-32bit
 	mkdir -p "$OBJ"
@@ -225,8 +225,7 @@ build_32bit() {
 		! grep 'warning:' "$LOGS/series-32bit.log"
 }
 
-# Debian's sparse does not know __typeof_unqual__, for which __typeof__ does here. Only
-# warnings about files of the series count.
+# Tests that sparse checked each changed file, and has no warning about a file of the series.
 sparse_clean() {
 	local file
 	for file in "${changed[@]}"; do
@@ -242,7 +241,7 @@ check "the tree is the one that the tests run on" diff -rq "$SRC" .
 at_most 9 "patches" ${#patches[@]}
 at_most 22 "'unsafe' in Rust code" "$(unsafes)"
 at_most 350 "lines added to rust/kernel and rust/helpers" "$(added rust/kernel rust/helpers | wc -l)"
-check "subflow_info.rs: no bindings but in its entry and for option numbers" abstracted
+check "subflow_info.rs: bindings only in the entry point and for option numbers" abstracted
 check "a cover letter" cover_letter
 check "0000: goes to everyone who gets a patch" cover_letter_addressed
 for patch in "${patches[@]}"; do
@@ -259,15 +258,15 @@ check "selftests: new programs are in Makefile and .gitignore" built_and_ignored
 check "shellcheck of added scripts" added_scripts sh shellcheck
 check "pylint of added scripts" added_scripts py pylint
 check "kernel-doc" kernel_doc
-check "MAINTAINERS: every new file has more than catch-all entries" covered
+check "MAINTAINERS: every new file has an entry that is not a catch-all" covered
 
 say "building after each patch (about four minutes)"
 for file in "${files[@]}"; do
-	# With the same time, or everything that includes it would be built again.
+	# With the same time stamp, or everything that includes the file would be built again.
 	ln -f "$SRC/$file" "$file"
 done
 git update-index -q --refresh
-# Backwards: nearly all objects after the last patch are those of the test kernels.
+# From the last patch to the first: with all patches, nearly all objects are those of the test kernels.
 for ((i = ${#patches[@]}; i > 0; i--)); do
 	! git diff --quiet "${commits[i - 1]}"{^,} -- . "${not_built[@]}" || continue
 	git checkout -q "${commits[i - 1]}"
@@ -275,9 +274,9 @@ for ((i = ${#patches[@]}; i > 0; i--)); do
 done
 git checkout -q series
 mapfile -t objects < <(printf '%s\n' "${files[@]}" | sed -n 's/^\(net\/.*\)\.\(c\|rs\)$/\1.o/p')
-# helpers.c includes the other files of its folder.
+# rust/helpers/helpers.c includes the other files of its folder.
 mapfile -t changed < <(git diff --name-only --diff-filter=M base series -- '*.c' | sed 's|^rust/helpers/.*|rust/helpers/helpers.c|')
-# sparse checks what is compiled.
+# sparse checks only what is compiled. Debian's version does not know __typeof_unqual__: use __typeof__.
 (cd "$OUT/series-rust" && rm -f "${changed[@]/%.c/.o}")
 check "builds with W=1" build rust W=1 C=1 CHECK='sparse -D__typeof_unqual__=__typeof__' rust/ "${objects[@]}"
 check "sparse (C=1)" sparse_clean

@@ -10,8 +10,8 @@ export FLAVOUR=debug REQUESTS=${REQUESTS:-1000000}
 joins=('multiple subflows' 'signal addresses' 'remove single subflow' 'remove subflows and signal' 'flush subflows and signal'
 	'single subflow IPv6' 'remove subflow and signal IPv6' 'signal address IPv4-mapped')
 
-# Runs beside the rest, and takes about as long. Mainline's scripts mostly start one program after the
-# other, so a second processor would cost the rest more than it gives them.
+# Runs beside the other tests, and takes about as long. Mainline's scripts mostly run one program at a time:
+# a second processor would help them less than it would slow down the other tests.
 second_half() {
 	checks=()
 	boots=0
@@ -25,13 +25,13 @@ trials=$("$TESTBED/trials/build.sh")
 check_selftests
 kunit "$KIND"
 suite faults-injected "$KIND" "$trials/faults inject" -l -d 1000
-# Not beside another guest with two processors, where it takes three times as long.
+# Not beside another guest with two processors, since that takes three times as long.
 suite churn "$KIND" "$trials/churn --changes 10000 --seconds 1200" -l -d 1500
 start second_half second_half
 selftest mptcp_subflow_info "$KIND" "./mptcp_subflow_info" -d 1000
 selftest mptcp_sockopt "$KIND" "./mptcp_sockopt.sh" -c 1 -d 1000
 selftest diag "$KIND" "./diag.sh" -c 1 -d 1000
-# With files of one size, and the same delay in every run.
+# With a fixed file size and delay, which the script would otherwise choose at random.
 selftest mptcp_connect "$KIND" "./mptcp_connect.sh -f 300000 -d 1" -c 1 -d 2500
 finish second_half
 summary

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests the tests: each patch in mutants/ puts a defect into the Rust code, which a
-# test must catch. A defect that no test on the plain kernel catches is tried on the
-# debug kernel.
+# Tests the tests: each patch in mutants/ puts a defect into the code, which a test must
+# catch. A defect that no test catches on the plain kernel is tried on the debug kernel.
 # usage: test-mutants.sh [NAME]...
 set -euo pipefail
 . "${0%/*}/../lib.sh"
@@ -13,12 +12,12 @@ work=$OUT/mutants
 tree=$work/src
 kinds=(rust debug-rust)
 
-# built KIND: builds the tree, with the configuration of that test kernel.
+# built KIND: builds the tree with the configuration of that test kernel.
 built() {
 	SRC=$tree OBJ=$work/$1 kmake -j"$(nproc)" bzImage >"$LOGS/mutant-$1.log" 2>&1
 }
 
-# boot KIND COMMAND [VM-OPTION]...
+# boot KIND COMMAND [VM-OPTION]...: fails if the command fails, or if the kernel reports a defect.
 boot() {
 	with "$1" "$TESTBED/guest/vm.sh" -n mutant -d 390 -i "$work/$1/arch/x86/boot/bzImage" "${@:3}" "$2" \
 		>"$LOGS/mutant.tap" 2>"$LOGS/mutant.err" && no_report "$LOGS/console-mutant-$1.log" >/dev/null
@@ -60,11 +59,11 @@ caught_by() {
 		echo 'caught by a static assertion'
 		return
 	fi
-	# End with the first failure: a later test may wait long for something that never comes.
+	# Stop at the first failure: a later test might wait for something that never happens.
 	boot rust "set -o pipefail; cd $kselftest/net/mptcp && ./mptcp_subflow_info | sed -u '/^not ok/q'" "${kunit[@]}" ||
 		{ echo "caught by the selftest: $(failed "$LOGS/mutant.tap" || echo 'the guest died, or its kernel reported a defect')"; return; }
 	! test=$(failed "$LOGS/console-mutant-rust.log") || { echo "caught by KUnit: $test"; return; }
-	requests_made || { echo 'caught by a program of trials/, or by a report of the kernel'; return; }
+	requests_made || { echo 'caught by a program in trials/, or by a report of the kernel'; return; }
 	fuzz >/dev/null || { echo 'caught by random requests'; return; }
 	faults >/dev/null || { echo 'caught by pages that cannot be accessed'; return; }
 	same states-64 || { echo 'caught by sockets in every state'; return; }
@@ -82,7 +81,7 @@ whole() {
 	done
 }
 
-# mutant NAME: prints what becomes of a defect.
+# mutant NAME: prints whether, and by what, a defect is caught.
 mutant() {
 	whole
 	[[ $1 == none ]] || patch -s -d "$tree" -p1 -F0 --no-backup-if-mismatch <"$TESTBED/suites/mutants/$1.patch" ||
@@ -112,7 +111,7 @@ with c "$TESTBED/guest/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/in
 	die "the requests on the C kernel failed"
 # Without a defect, every test must pass.
 verdict=$(mutant none)
-[[ $verdict == survives ]] || die "even without a defect, the kernel is $verdict: see $LOGS/mutant.tap and $LOGS/mutant.err"
+[[ $verdict == survives ]] || die "a test fails without any defect ($verdict): see $LOGS/mutant.tap and $LOGS/mutant.err"
 
 mkdir -p "$results"
 caught=0

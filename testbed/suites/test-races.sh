@@ -13,8 +13,8 @@ instrumented() {
 begin
 [[ $IMPL == c ]] || check "subflow_info.o: instrumented for KCSAN" instrumented "$OBJ/net/mptcp/subflow_info.o"
 trials=$("$TESTBED/trials/build.sh")
-# An emulated processor makes few accesses while KCSAN watches one. So watch more of them than by default,
-# and most during the requests, when nothing else runs.
+# While KCSAN watches an access, an emulated processor makes few others. So watch more accesses than by
+# default, and most of all during the requests, when nothing else runs.
 say "making 100,000 requests (about a minute)"
 check "fuzz-$KIND: the guest ends with exit status 0" "$TESTBED/guest/vm.sh" -n fuzz -d 400 -a kcsan.skip_watch=300 \
 	"$trials/fuzz run --seed 1 --count 50000 --output /tmp/1 &

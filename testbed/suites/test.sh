@@ -6,7 +6,7 @@ set -euo pipefail
 . "$TESTBED/suites/lib.sh"
 
 begin
-# The C kernel too, before the background job makes the machine busy.
+# Build the C kernel as well, before the background job makes the machine busy.
 if [[ $KIND == rust ]]; then
 	build_once c
 	check "kernel: no warning from the c build" no_warning "$LOGS/build-c.log"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: tests the documentation's examples, and each build of the one in C; prints KTAP.
+# In the guest: runs the documentation's examples, the C example in each of its builds; prints KTAP.
 # usage: example.sh FOLDER
 set -euo pipefail
 . "${0%/*}/paths-lib.sh"
@@ -23,14 +23,14 @@ while True:
 	read -rt 60 -u "$ready"
 }
 
-# shown LINE...: whether the program has printed a line for each of these extended regular expressions.
+# shown LINE...: succeeds if the program has printed a line for each of these extended regular expressions.
 out=/tmp/example.out
 shown() {
 	local line
 	for line; do grep -Eqx "$line" $out || return 1; done
 }
 
-# try NAME PROGRAM HOST ADDRESS PORT LINE...
+# try NAME PROGRAM HOST ADDRESS PORT LINE...: sends lines until the program has printed what is expected.
 num=0
 try() {
 	local result='not ok'

@@ -6,7 +6,7 @@ kmemleak=/sys/kernel/debug/kmemleak
 
 "$@"
 echo 'testbed: running kmemleak' >/dev/kmsg
-# kmemleak ignores memory that was allocated in the last five seconds.
+# kmemleak ignores memory that was allocated less than five seconds ago.
 sleep 6
 for _ in 1 2; do
 	echo scan >$kmemleak

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: ends it. Without ACPI it cannot power off, but a reboot ends QEMU.
+# In the guest: ends the guest. Without ACPI it cannot power off, but a reboot ends QEMU.
 set -euo pipefail
 
 sync

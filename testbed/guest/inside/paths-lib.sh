@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced in the guest: sets up two hosts, client and server, and two paths of different
-# delay between them. An MPTCP connection from the client to 10.0.0.2 uses both.
+# Sourced in the guest: sets up two hosts, client and server, and between them two paths of
+# different delay. An MPTCP connection from the client to 10.0.0.2 uses both.
 set -euo pipefail
 
-# delay of each path, one way
+# One-way delay of each path.
 delays=(5ms 30ms)
 
 ip netns add client
@@ -18,7 +18,7 @@ for i in "${!delays[@]}"; do
 		tc -n "$host" qdisc add dev "path$i" root netem delay "${delays[i]}"
 	done
 done
-# Send buffers too small to fill the paths, so that no queue adds to the delay.
+# The send buffers are too small to fill the paths, so that no queue adds to the delay.
 ip netns exec client sysctl -q net.ipv4.tcp_wmem='4096 16384 131072'
 ip netns exec server sysctl -q net.ipv4.tcp_wmem='4096 16384 131072'
 # The client opens the second subflow to the address that the server announces.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: makes all requests and records the results, to be compared with another
-# kernel's.
+# In the guest: makes all requests and records the results, to compare them with those of
+# another kernel.
 # usage: requests.sh PROGRAMS FOLDER REQUESTS SEED
 set -euo pipefail
 programs=$1 folder=$2 requests=$3 seed=$4
@@ -21,6 +21,6 @@ for bits in 64 32; do
 	running "$bits-bit states"
 	"$bin/states" >"$folder/states-$bits"
 	running "$bits-bit stall"
-	# Lines that begin with # hold times, which differ.
+	# Lines that begin with # contain times, which differ from run to run.
 	"$bin/stall" run | grep -v '^#' >"$folder/stall-$bits"
 done
