@@ -5,7 +5,7 @@
 use std::ffi::c_int;
 use std::os::fd::{AsFd, AsRawFd};
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::{Pod, Zeroable, pod_read_unaligned};
 
 /// The level of the options.
 pub const SOL_MPTCP: c_int = 284;
@@ -103,7 +103,22 @@ pub struct MptcpInfo {
 
 const _: () = assert!(MPTCP_INFO_SIZE == 96);
 
-/// getsockopt(2), which returns 0 or a negative error number.
+/// A field of 32 bits.
+pub fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    pod_read_unaligned(&bytes[offset..][..4])
+}
+
+/// Calls getsockopt(2) with a buffer. Returns 0 or a negative error number, and `optlen` afterwards.
+pub fn get(socket: impl AsFd, level: c_int, option: c_int, buffer: &mut [u8]) -> (c_int, u32) {
+    let mut len = buffer.len() as u32;
+    let optval = buffer.as_mut_ptr().expose_provenance();
+    let optlen = (&raw mut len).expose_provenance();
+    // SAFETY: The kernel writes to no more of the buffer than its length.
+    let ret = unsafe { getsockopt(socket, level, option, optval, optlen) };
+    (ret, len)
+}
+
+/// Calls getsockopt(2) with any arguments. Returns 0 or a negative error number.
 ///
 /// # Safety
 ///
@@ -124,77 +139,5 @@ pub unsafe fn getsockopt(
     match ret {
         0 => 0,
         _ => -std::io::Error::last_os_error().raw_os_error().unwrap_or(0),
-    }
-}
-
-/// What [`MPTCP_FULL_INFO`] says of a socket when there is room for everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The header.
-    pub header: FullInfo,
-    /// `struct mptcp_info`.
-    pub info: Vec<u8>,
-    /// A `struct mptcp_subflow_info` for each subflow.
-    pub subflow_info: Vec<[u8; SUBFLOW_INFO_SIZE]>,
-    /// A `struct tcp_info` for each subflow.
-    pub tcp_info: Vec<[u8; TCP_INFO_SIZE]>,
-}
-
-impl Snapshot {
-    /// Subflows that there is room for.
-    const ROOM: usize = 16;
-
-    /// Asks for everything.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel returns, and more subflows than expected.
-    pub fn take(socket: impl AsFd) -> std::io::Result<Self> {
-        #[repr(C)]
-        #[derive(Clone, Copy, Pod, Zeroable)]
-        struct Answer {
-            header: FullInfo,
-            info: [u8; MPTCP_INFO_SIZE],
-        }
-        let mut subflow_info = vec![[0; SUBFLOW_INFO_SIZE]; Self::ROOM];
-        let mut tcp_info = vec![[0; TCP_INFO_SIZE]; Self::ROOM];
-        let mut answer = Answer {
-            header: FullInfo {
-                size_tcpinfo_user: TCP_INFO_SIZE as u32,
-                size_sfinfo_user: SUBFLOW_INFO_SIZE as u32,
-                size_arrays_user: Self::ROOM as u32,
-                subflow_info: subflow_info.as_mut_ptr().expose_provenance() as u64,
-                tcp_info: tcp_info.as_mut_ptr().expose_provenance() as u64,
-                ..Default::default()
-            },
-            info: [0; _],
-        };
-        let mut len = size_of_val(&answer) as libc::socklen_t;
-        let optval = (&raw mut answer).expose_provenance();
-        let optlen = (&raw mut len).expose_provenance();
-
-        // SAFETY: All of it is ours, and as large as the request says.
-        match unsafe { getsockopt(socket, SOL_MPTCP, MPTCP_FULL_INFO, optval, optlen) } {
-            0 => (),
-            error => return Err(std::io::Error::from_raw_os_error(-error)),
-        }
-        let num = answer.header.num_subflows as usize;
-        if num > Self::ROOM {
-            return Err(std::io::Error::other(format!("{num} subflows")));
-        }
-        subflow_info.truncate(num);
-        tcp_info.truncate(num);
-        Ok(Self {
-            header: answer.header,
-            info: answer.info.to_vec(),
-            subflow_info,
-            tcp_info,
-        })
-    }
-
-    /// How many subflows are in `state`.
-    pub fn in_state(&self, state: u8) -> usize {
-        let states = self.tcp_info.iter().map(|info| info[0]);
-        states.filter(|of_subflow| *of_subflow == state).count()
     }
 }

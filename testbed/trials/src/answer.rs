@@ -20,9 +20,10 @@ use std::mem::{self, offset_of};
 
 use linux_raw_sys::net::tcp_info;
 
-use crate::abi::{FullInfo, MptcpInfo, Snapshot};
+use crate::abi::{FullInfo, MptcpInfo, u32_at};
 use crate::cast::Actor;
 use crate::probe::{Probe, What, Write, writes};
+use crate::request::Snapshot;
 use crate::space::{self, Image, Space};
 
 /// How a field may differ between two kernels, if at all.
@@ -95,8 +96,7 @@ const CLOCK: usize = size_of::<u32>();
 
 /// Whether a clock shows the same or a later time. It wraps around.
 fn is_after(before: &[u8], after: &[u8]) -> bool {
-    let time = |bytes: &[u8]| u32::from_ne_bytes(*bytes.first_chunk().expect("4 bytes"));
-    time(after).wrapping_sub(time(before)) <= u32::MAX / 2
+    u32_at(after, 0).wrapping_sub(u32_at(before, 0)) <= u32::MAX / 2
 }
 
 /// What is different about a socket than it was at first, and which clocks are behind what they have

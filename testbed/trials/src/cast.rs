@@ -11,8 +11,9 @@ use anyhow::{Context, Result, bail};
 use linux_raw_sys::net::tcp_info;
 use socket2::{Protocol, Socket};
 
-use crate::abi::{MptcpInfo, Snapshot};
+use crate::abi::{MptcpInfo, u32_at};
 use crate::net::{self, Connection, Family, SERVER, cable_address, wait_for};
+use crate::request::Snapshot;
 
 /// The most subflows that a connection has here.
 pub const MAX_SUBFLOWS: u8 = 8;
@@ -134,10 +135,6 @@ fn smooth(known: &Snapshot) -> bool {
             u32_at(info, offset_of!(tcp_info, tcpi_total_retrans)) == 0
                 && u32_at(info, offset_of!(tcp_info, tcpi_total_rto)) == 0
         })
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    u32::from_ne_bytes(*bytes[offset..].first_chunk().expect("4 bytes"))
 }
 
 /// The port of an MPTCP listener; more follow.

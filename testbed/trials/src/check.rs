@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bytemuck::pod_read_unaligned;
 use linux_raw_sys::net::tcp_info;
 
-use crate::abi::{self, FullInfo, SubflowData, TCP_CLOSE, TCP_ESTABLISHED};
+use crate::abi::{self, FullInfo, SubflowData, TCP_CLOSE, TCP_ESTABLISHED, u32_at};
 use crate::request::{Answer, CANARY, Choice, Request};
 
 #[cfg(test)]
@@ -181,10 +181,6 @@ fn untouched(name: &str, rest: &[u8]) -> Result<()> {
 fn elements((size, bytes): Array<'_>) -> impl Iterator<Item = &[u8]> {
     // An array of elements without a size is empty.
     bytes.chunks_exact(size.max(1))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    pod_read_unaligned(&bytes[at..][..4])
 }
 
 fn parse_tcp_info(bytes: &[u8]) -> Result<Option<Tcp>> {

@@ -16,7 +16,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::{UnshareFlags, gettid};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::abi::{Snapshot, TCP_ESTABLISHED};
+use crate::abi::TCP_ESTABLISHED;
+use crate::request::Snapshot;
 
 /// Ends what would hang, and is far longer than anything takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -3,6 +3,7 @@
 //! Requests that are in order, and what was answered.
 
 use std::ffi::c_int;
+use std::io;
 use std::os::fd::AsFd;
 
 use bytemuck::{bytes_of, pod_read_unaligned};
@@ -140,24 +141,35 @@ impl Request {
         });
     }
 
-    /// Asks, with `spare` bytes behind each buffer.
-    pub fn ask(&self, socket: impl AsFd, spare: usize) -> Answer {
+    /// Buffers for the result, with `spare` bytes behind each.
+    pub fn buffers(&self, spare: usize) -> Answer {
         let full = usize::from(self.option == Choice::FullInfo);
         let mut answer = Answer {
             ret: 0,
-            optlen: self.optlen() as u32,
+            optlen: 0,
             optval: vec![CANARY; self.optlen() + spare],
             tcp_info: vec![CANARY; full * (self.room * self.tcp_info + spare)],
             subflow_info: vec![CANARY; full * (self.room * self.subflow + spare)],
             arrays: [0, 0],
         };
         answer.arrays = [&mut answer.subflow_info, &mut answer.tcp_info].map(|array| expose(array));
-        self.write_header(&mut answer.optval, answer.arrays[0], answer.arrays[1]);
+        answer
+    }
 
+    /// Makes the request, with buffers that [`buffers`](Self::buffers) returned.
+    pub fn repeat(&self, socket: impl AsFd, answer: &mut Answer) {
+        self.write_header(&mut answer.optval, answer.arrays[0], answer.arrays[1]);
+        answer.optlen = self.optlen() as u32;
         let optval = expose(&mut answer.optval);
         let optlen = (&raw mut answer.optlen).expose_provenance();
-        // SAFETY: All of it is ours, and as large as the request says.
+        // SAFETY: The buffers are as large as the request says.
         answer.ret = unsafe { self.option.ask(socket, optval, optlen) };
+    }
+
+    /// Makes the request, with `spare` bytes behind each buffer.
+    pub fn ask(&self, socket: impl AsFd, spare: usize) -> Answer {
+        let mut answer = self.buffers(spare);
+        self.repeat(socket, &mut answer);
         answer
     }
 }
@@ -192,5 +204,47 @@ impl Answer {
     /// The header of any other answer.
     pub fn subflow_data(&self) -> SubflowData {
         pod_read_unaligned(&self.optval[..size_of::<SubflowData>()])
+    }
+}
+
+/// What [`Choice::FullInfo`] reports of a socket when there is room for everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// `struct mptcp_info`.
+    pub info: Vec<u8>,
+    /// A `struct mptcp_subflow_info` for each subflow.
+    pub subflow_info: Vec<Vec<u8>>,
+    /// A `struct tcp_info` for each subflow.
+    pub tcp_info: Vec<Vec<u8>>,
+}
+
+impl Snapshot {
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel returns, and more subflows than expected.
+    pub fn take(socket: impl AsFd) -> io::Result<Self> {
+        let request = Request::new(Choice::FullInfo, 16);
+        let answer = request.ask(socket, 0);
+        if answer.ret != 0 {
+            return Err(io::Error::from_raw_os_error(-answer.ret));
+        }
+        let num = answer.full_info().num_subflows as usize;
+        if num > request.room {
+            return Err(io::Error::other(format!("{num} subflows")));
+        }
+        let elements = |array: &[u8], size| array.chunks(size).take(num).map(Vec::from).collect();
+        Ok(Self {
+            info: answer.optval[request.header()..].to_vec(),
+            subflow_info: elements(&answer.subflow_info, request.subflow),
+            tcp_info: elements(&answer.tcp_info, request.tcp_info),
+        })
+    }
+
+    /// How many subflows are in `state`.
+    pub fn in_state(&self, state: u8) -> usize {
+        let states = self.tcp_info.iter().map(|info| info[0]);
+        states.filter(|of_subflow| *of_subflow == state).count()
     }
 }

@@ -9,7 +9,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use mptcp_trials::abi::{SUBFLOW_INFO_SIZE, TCP_INFO_SIZE};
 use mptcp_trials::net::{
     Connection, Family, cable_address, cabled, ip, listen_at, socket, wait_for,
 };
@@ -116,20 +115,11 @@ fn read(socket: &Socket, received: &AtomicU64, duration: Duration) -> Result<()>
     })?;
     for option in Choice::ALL {
         let request = Request::new(option, SUBFLOWS);
-        let mut buffer = [0; 1 << 12];
-        let mut subflow_info = [[0; SUBFLOW_INFO_SIZE]; SUBFLOWS];
-        let mut tcp_info = [[0; TCP_INFO_SIZE]; SUBFLOWS];
-        let optval = buffer.as_mut_ptr().expose_provenance();
-        let arrays = [
-            subflow_info.as_mut_ptr().expose_provenance(),
-            tcp_info.as_mut_ptr().expose_provenance(),
-        ];
+        let mut answer = request.buffers(0);
         report(option.name(), &mut |end| {
             poll(end, || {
-                request.write_header(&mut buffer, arrays[0], arrays[1]);
-                let mut len = request.optlen() as u32;
-                // SAFETY: All of it is ours, and as large as the request says.
-                unsafe { option.ask(socket, optval, (&raw mut len).expose_provenance()) == 0 }
+                request.repeat(socket, &mut answer);
+                answer.ret == 0
             })
         })?;
     }

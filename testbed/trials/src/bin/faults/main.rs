@@ -16,13 +16,14 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, ensure};
 use cases::{OPTIONS, SUBFLOWS, cases, plain};
 use clap::Parser;
-use mptcp_trials::abi::{Snapshot, TCP_ESTABLISHED};
+use mptcp_trials::abi::TCP_ESTABLISHED;
 use mptcp_trials::answer::Asker;
 use mptcp_trials::cast::{self, State};
 use mptcp_trials::ktap::Ktap;
 use mptcp_trials::net::{self, Connection, Family, PATIENCE};
 use mptcp_trials::probe::{Probe, Write, writes};
 use mptcp_trials::records::{self, Recorder};
+use mptcp_trials::request::Snapshot;
 use mptcp_trials::space::{self, Image, Space};
 
 /// Lets each access to user memory fail, and looks at what comes of it

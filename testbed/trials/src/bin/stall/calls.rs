@@ -55,12 +55,8 @@ pub fn request(socket: BorrowedFd<'_>, option: Choice, subflows: usize) -> Resul
 
 /// getsockopt(2) of the level `SOL_MPTCP` with a buffer of `len` bytes.
 fn get(socket: BorrowedFd<'_>, option: c_int, len: usize) -> Result<c_int> {
-    let mut info = [0_u8; MPTCP_INFO_SIZE];
-    let mut len = info[..len].len() as u32;
-    let optval = info.as_mut_ptr().expose_provenance();
-    let optlen = (&raw mut len).expose_provenance();
-    // SAFETY: Both are local, and the buffer has at least that length.
-    Ok(unsafe { abi::getsockopt(socket, abi::SOL_MPTCP, option, optval, optlen) })
+    let mut info = [0; MPTCP_INFO_SIZE];
+    Ok(abi::get(socket, abi::SOL_MPTCP, option, &mut info[..len]).0)
 }
 
 /// The calls, in a thread each.

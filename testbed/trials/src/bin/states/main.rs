@@ -117,14 +117,7 @@ fn other_levels(socket: &Socket) -> Vec<(String, String)> {
     });
     requests
         .map(|((name, level), option)| {
-            let mut optval = [0_u8; 64];
-            let mut len = optval.len() as u32;
-            let [optval, optlen] = [
-                optval.as_mut_ptr().expose_provenance(),
-                (&raw mut len).expose_provenance(),
-            ];
-            // SAFETY: Both are local, and the buffer has that length.
-            let ret = unsafe { abi::getsockopt(socket, level, option, optval, optlen) };
+            let (ret, len) = abi::get(socket, level, option, &mut [0; 64]);
             (
                 format!("option {option} of {name}"),
                 format!("{ret}, optlen {len}"),

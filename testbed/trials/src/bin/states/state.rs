@@ -7,8 +7,9 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use mptcp_trials::abi::{Snapshot, TCP_CLOSE};
+use mptcp_trials::abi::TCP_CLOSE;
 use mptcp_trials::net::{Connection, Family, impaired, listen, socket, wait_for, wait_readable};
+use mptcp_trials::request::Snapshot;
 use rustix::net::connect_unspec;
 use socket2::{Protocol, Socket};
 
