@@ -111,7 +111,9 @@ pub struct Actor {
 /// A step fails, which is said; or the machine is so busy that segments are sent again.
 pub fn actors() -> Result<Vec<Actor>> {
     for _ in 0..5 {
-        let mut actors = net::cabled(MAX_SUBFLOWS, servers, clients)?;
+        let [client, server] = net::cabled(MAX_SUBFLOWS)?;
+        let listeners = server.within(servers)?;
+        let mut actors = client.within(|| clients(listeners))?;
         if actors
             .iter()
             .filter_map(|actor| actor.known.as_ref())

@@ -2,19 +2,20 @@
 
 //! Connections with a number of subflows, each network on its own.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::thread::{UnshareFlags, gettid};
-use socket2::{Domain, Protocol, Socket, Type};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::abi::TCP_ESTABLISHED;
 use crate::request::Snapshot;
@@ -63,8 +64,65 @@ impl Family {
     }
 }
 
-/// Moves the calling thread, and what it will start and create, to a network of its own: a loopback
-/// over which any connection gets `subflows` subflows, all from its client.
+/// A network name space with a loopback. It ends when neither this, nor a thread, a process, or a socket
+/// uses it any more.
+#[derive(Debug)]
+pub struct Network(File);
+
+impl Network {
+    /// Makes one.
+    ///
+    /// # Errors
+    ///
+    /// A step fails, which is said.
+    pub fn new() -> Result<Self> {
+        let before = Self::current()?;
+        // SAFETY: This concerns no file descriptor.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
+            .context("a network of its own needs root")?;
+        let network = Self::current()?;
+        ip("link set lo up\nmptcp limits set subflow 8 add_addr_accepted 8\n")?;
+        before.enter()?;
+        Ok(network)
+    }
+
+    /// The one that the calling thread is in.
+    fn current() -> Result<Self> {
+        let file = File::open("/proc/thread-self/ns/net").context("a network name space")?;
+        Ok(Self(file))
+    }
+
+    /// Moves the calling thread to it, and with it what the thread starts and opens from then on.
+    ///
+    /// # Errors
+    ///
+    /// As those of setns(2).
+    pub fn enter(&self) -> Result<()> {
+        move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
+            .context("the calling thread cannot enter a network")
+    }
+
+    /// Calls `what` in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `what`, and as those of setns(2).
+    pub fn within<T>(&self, what: impl FnOnce() -> Result<T>) -> Result<T> {
+        let before = Self::current()?;
+        self.enter()?;
+        let result = what();
+        before.enter()?;
+        result
+    }
+
+    /// Its name for ip(8).
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", process::id(), self.0.as_raw_fd())
+    }
+}
+
+/// Moves the calling thread to a network in which any connection gets `subflows` subflows, all from its
+/// client, over the loopback.
 ///
 /// # Errors
 ///
@@ -74,9 +132,7 @@ pub fn own_network(subflows: usize) -> Result<()> {
         (1..=9).contains(&subflows),
         "{subflows} subflows: it must be 1 to 9"
     );
-    unshare()?;
-
-    let mut batch = format!("link set lo up\n{LIMITS}");
+    let mut batch = String::new();
     for n in 2..=subflows {
         batch += &format!("mptcp endpoint add 127.0.0.{n} dev lo subflow\n");
         if has_ipv6() {
@@ -86,15 +142,8 @@ pub fn own_network(subflows: usize) -> Result<()> {
             );
         }
     }
+    Network::new()?.enter()?;
     ip(&batch)
-}
-
-const LIMITS: &str = "mptcp limits set subflow 8 add_addr_accepted 8\n";
-
-fn unshare() -> Result<()> {
-    // SAFETY: This concerns no file descriptor.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
-        .context("a network of its own needs root")
 }
 
 fn has_ipv6() -> bool {
@@ -114,23 +163,19 @@ pub fn cable_address(family: Family, n: u8) -> IpAddr {
     }
 }
 
-/// Makes two networks, with a cable between, and calls `server` in one, then `client` in the other. The
-/// server's end of the cable has the address [`SERVER`], and the client's has 1 to `addresses`.
+/// Makes a network for a client and one for a server, with a cable between. The client's end of the cable
+/// has the addresses 1 to `addresses`, and the server's [`SERVER`].
 ///
 /// # Errors
 ///
 /// A step fails, which is said.
-pub fn cabled<S: Send, C: Send>(
-    addresses: u8,
-    server: impl FnOnce() -> Result<S> + Send,
-    client: impl FnOnce(S) -> Result<C> + Send,
-) -> Result<C> {
+pub fn cabled(addresses: u8) -> Result<[Network; 2]> {
     let families = match has_ipv6() {
         true => &[Family::V4, Family::V6][..],
         false => &[Family::V4],
     };
     let end = |addresses: RangeInclusive<u8>| {
-        let mut batch = format!("{LIMITS}link set cable up\n");
+        let mut batch = "link set cable up\n".to_owned();
         for (n, family) in addresses.flat_map(|n| families.iter().map(move |family| (n, *family))) {
             let address = cable_address(family, n);
             batch += &match address {
@@ -141,24 +186,14 @@ pub fn cabled<S: Send, C: Send>(
         batch
     };
 
-    thread::scope(|scope| {
-        let client = scope.spawn(|| {
-            unshare()?;
-            let peer = gettid();
-            let server = scope.spawn(move || {
-                unshare()?;
-                ip(&format!(
-                    "link add cable type veth peer name cable netns {peer}\n{}",
-                    end(SERVER..=SERVER)
-                ))?;
-                server()
-            });
-            let server = server.join().expect("no panic")?;
-            ip(&end(1..=addresses))?;
-            client(server)
-        });
-        client.join().expect("no panic")
-    })
+    let [client, server] = [Network::new()?, Network::new()?];
+    let cable = format!(
+        "link add cable type veth peer name cable netns {}\n",
+        client.path()
+    );
+    server.within(|| ip(&(cable + &end(SERVER..=SERVER))))?;
+    client.within(|| ip(&end(1..=addresses)))?;
+    Ok([client, server])
 }
 
 /// Runs a batch of commands of ip(8).
@@ -181,6 +216,25 @@ pub fn impaired<T>(how: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
     let result = what();
     run("tc", "qdisc del dev lo root\n")?;
     result
+}
+
+/// Runs a program. Returns what it prints.
+///
+/// # Errors
+///
+/// It fails, and says why on standard error.
+pub fn output(program: &str, arguments: &str) -> Result<String> {
+    let output = Command::new(program)
+        .args(arguments.split_whitespace())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("{program} does not run"))?;
+    ensure!(
+        output.status.success(),
+        "{program} {arguments}: {}",
+        output.status
+    );
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 fn run(program: &str, batch: &str) -> Result<()> {
@@ -275,29 +329,23 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects an MPTCP socket, from `from` (0: any port) to `listener`, and sends a byte each way.
-    ///
-    /// # Errors
-    ///
-    /// A step fails, which is said.
-    pub fn new(family: Family, from: u16, listener: &Socket) -> Result<Self> {
-        let client = socket(family, Protocol::MPTCP)?;
-        if from != 0 {
-            client.bind(&SocketAddr::from((family.first_address(), from)).into())?;
-        }
-        let connection = Self::connect(client, listener)?;
-        connection.exchange()?;
-        Ok(connection)
-    }
-
     /// Connects `client` to `listener`.
     ///
     /// # Errors
     ///
     /// A step fails, which is said.
     pub fn connect(client: Socket, listener: &Socket) -> Result<Self> {
+        Self::connect_to(client, &listener.local_addr()?, listener)
+    }
+
+    /// Connects `client` to an address of `listener`.
+    ///
+    /// # Errors
+    ///
+    /// A step fails, which is said.
+    pub fn connect_to(client: Socket, address: &SockAddr, listener: &Socket) -> Result<Self> {
         client
-            .connect_timeout(&listener.local_addr()?, PATIENCE)
+            .connect_timeout(address, PATIENCE)
             .context("connect")?;
         wait_readable(listener)?;
         let (server, _) = listener.accept().context("accept")?;
@@ -318,10 +366,11 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As those of [`new`](Self::new), and the subflows do not come.
+    /// A step fails, which is said, or the subflows do not come.
     pub fn with_subflows(family: Family, subflows: usize) -> Result<Self> {
         let listener = listen(family, Protocol::MPTCP, 0)?;
-        let connection = Self::new(family, 0, &listener)?;
+        let connection = Self::connect(socket(family, Protocol::MPTCP)?, &listener)?;
+        connection.exchange()?;
         connection.wait_for_subflows(subflows)?;
         Ok(connection)
     }

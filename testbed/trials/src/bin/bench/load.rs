@@ -9,9 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use mptcp_trials::net::{
-    Connection, Family, cable_address, cabled, ip, listen_at, socket, wait_for,
-};
+use mptcp_trials::net::{Connection, Family, SERVER, cable_address, cabled, ip, listen_at, socket, wait_for};
 use mptcp_trials::request::{Choice, Request};
 use socket2::{Protocol, Socket};
 
@@ -38,20 +36,17 @@ pub struct Options {
 /// Prints what happens with each reader, a line of JSON each.
 pub fn run(options: &Options) -> Result<()> {
     let duration = Duration::from_millis(options.milliseconds);
-    let [client, server] = [2, 100].map(|n| cable_address(Family::V4, n));
+    let [client, server] = [2, SERVER].map(|n| cable_address(Family::V4, n));
     for _ in 0..options.repeat {
-        cabled(
-            2,
-            || Ok(listen_at(Family::V4, Protocol::MPTCP, (server, PORT))?),
-            |listener| {
-                ip(&format!("mptcp endpoint add {client} dev cable subflow\n"))?;
-                let client = socket(Family::V4, Protocol::MPTCP)?;
-                let connection = Connection::connect(client, &listener)?;
-                connection.exchange()?;
-                connection.wait_for_subflows(SUBFLOWS)?;
-                load(&connection, duration)
-            },
-        )?;
+        let networks = cabled(2)?;
+        let listen = || Ok(listen_at(Family::V4, Protocol::MPTCP, (server, PORT))?);
+        let listener = networks[1].within(listen)?;
+        networks[0].enter()?;
+        ip(&format!("mptcp endpoint add {client} dev cable subflow\n"))?;
+        let connection = Connection::connect(socket(Family::V4, Protocol::MPTCP)?, &listener)?;
+        connection.exchange()?;
+        connection.wait_for_subflows(SUBFLOWS)?;
+        load(&connection, duration)?;
     }
     Ok(())
 }

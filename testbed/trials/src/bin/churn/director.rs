@@ -12,23 +12,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use mptcp_trials::check::check;
-use mptcp_trials::net::{Connection, PATIENCE, wait_for, wait_readable};
+use mptcp_trials::net::{Connection, ip, output, wait_for};
 use mptcp_trials::request::{Choice, Request};
 use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Shared;
-use crate::netlink::Use;
-use crate::network::{LINKS, Network, address, host, interface, place};
+use crate::network::{LINKS, Networks, address, host, sockets};
 use crate::slots::{Kind, Pair, Slot};
 
-type Act = fn(&mut Director) -> Result<()>;
+/// Lets something happen. Returns whether it did.
+type Act = fn(&mut Director) -> Result<bool>;
 
 /// Something that happens, and how often in relation to the others.
 const ACTIONS: [(&str, usize, Act); 8] = [
     ("endpoints", 60, Director::toggle_endpoint),
     ("announcements", 8, Director::announce),
-    ("flushes", 3, Director::flush_either),
+    ("flushes", 3, Director::flush),
     ("links", 6, Director::toggle_link),
     ("kills", 10, Director::kill),
     ("shutdowns", 3, Director::shut_down),
@@ -39,13 +39,12 @@ const ACTIONS: [(&str, usize, Act); 8] = [
 /// Who makes it happen.
 pub struct Director {
     shared: Arc<Shared>,
-    networks: [Network; 2],
+    networks: Networks,
     /// MPTCP and TCP, each of IPv4 and IPv6.
     listeners: Vec<(bool, Protocol, Socket)>,
     pairs: Vec<Pair>,
     /// Connections that may never get a subflow again, or may not end in good order.
     wounded: Vec<usize>,
-    endpoints: [[bool; LINKS as usize]; 2],
     /// The link that is down.
     down: Option<u8>,
     rng: Rng,
@@ -53,23 +52,21 @@ pub struct Director {
 }
 
 impl Director {
-    /// Connects everything.
-    pub fn new(shared: Arc<Shared>, networks: [Network; 2], rng: Rng) -> Result<Self> {
+    /// Connects everything. The calling thread must be in the client's network.
+    pub fn new(shared: Arc<Shared>, networks: Networks, rng: Rng) -> Result<Self> {
         let mut listeners = Vec::new();
-        networks[1].enter()?;
         for v6 in [false, true] {
             for protocol in [Protocol::MPTCP, Protocol::TCP] {
-                listeners.push((v6, protocol, listen(v6, protocol)?));
+                let listener = networks.ends[1].within(|| listen(v6, protocol))?;
+                listeners.push((v6, protocol, listener));
             }
         }
-        networks[0].enter()?;
         let mut director = Self {
             shared,
             networks,
             listeners,
             pairs: Vec::new(),
             wounded: Vec::new(),
-            endpoints: Default::default(),
             down: None,
             rng,
             done: ACTIONS.iter().map(|(name, ..)| (*name, 0)).collect(),
@@ -83,7 +80,7 @@ impl Director {
     }
 
     /// Goes on until it is told to stop. Returns the networks, and what was done how often.
-    pub fn run(mut self) -> Result<([Network; 2], BTreeMap<&'static str, usize>)> {
+    pub fn run(mut self) -> Result<(Networks, BTreeMap<&'static str, usize>)> {
         let result = self.act();
         // Readers would take the end of everything for errors.
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -93,13 +90,12 @@ impl Director {
     }
 
     fn act(&mut self) -> Result<()> {
-        self.networks[0].enter()?;
         let actions = ACTIONS.iter().flat_map(|it| iter::repeat_n(it, it.1));
         let actions: Vec<_> = actions.collect();
         while !self.shared.stop.load(Ordering::Relaxed) {
             let (name, _, act) = actions[self.rng.usize(..actions.len())];
-            act(self).context(*name)?;
-            *self.done.entry(name).or_default() += 1;
+            let happened = act(self).context(*name)?;
+            *self.done.entry(name).or_default() += usize::from(happened);
             self.exchange();
         }
         // Everything can come to an end, at once where there is nobody to agree on it.
@@ -129,61 +125,47 @@ impl Director {
     }
 
     /// The client gets, or loses, an address to make a subflow from, for each connection.
-    fn toggle_endpoint(&mut self) -> Result<()> {
+    fn toggle_endpoint(&mut self) -> Result<bool> {
         let (v6, link) = (self.rng.bool(), self.rng.u8(1..LINKS));
-        let is_there = &mut self.endpoints[usize::from(v6)][usize::from(link)];
-        let id = 1 + link + u8::from(v6) * LINKS;
-        let paths = &self.networks[0].paths;
-        if *is_there {
-            paths.remove(id)?;
-        } else {
-            let address = address(v6, link, host::ENDPOINT);
-            match paths.add(address, Use::Subflow, Some(id), Some(interface(link))) {
-                // The kernel has given the number to an address of its own finding.
-                Err(error) if error.raw_os_error() == Some(libc::EBUSY) => return self.flush(0),
-                other => other?,
-            }
-        }
-        *is_there = !*is_there;
-        Ok(())
+        let address = address(v6, link, host::ENDPOINT);
+        ip(&match endpoint(address)? {
+            Some(id) => format!("mptcp endpoint delete id {id}\n"),
+            None => format!("mptcp endpoint add {address} dev link{link} subflow\n"),
+        })?;
+        Ok(true)
     }
 
-    /// The server announces an address to each client.
-    fn announce(&mut self) -> Result<()> {
+    /// The server announces an address to each client, if it has not yet.
+    fn announce(&mut self) -> Result<bool> {
         let address = address(self.rng.bool(), self.rng.u8(1..LINKS), host::SERVER);
-        match self.networks[1].paths.add(address, Use::Signal, None, None) {
-            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
-            other => Ok(other?),
-        }
+        self.networks.ends[1].within(|| {
+            let new = endpoint(address)?.is_none();
+            if new {
+                ip(&format!("mptcp endpoint add {address} signal\n"))?;
+            }
+            Ok(new)
+        })
     }
 
     /// One of the two loses all endpoints at once.
-    fn flush_either(&mut self) -> Result<()> {
-        let end = self.rng.usize(..2);
-        self.flush(end)
-    }
-
-    fn flush(&mut self, end: usize) -> Result<()> {
-        if end == 0 {
-            self.endpoints = Default::default();
-        }
-        Ok(self.networks[end].paths.flush()?)
+    fn flush(&mut self) -> Result<bool> {
+        let end = &self.networks.ends[self.rng.usize(..2)];
+        end.within(|| ip("mptcp endpoint flush\n"))?;
+        Ok(true)
     }
 
     /// A link goes down, or up, at the server's end, where no routes are lost.
-    fn toggle_link(&mut self) -> Result<()> {
-        let (link, up) = match self.down.take() {
-            Some(link) => (link, true),
-            None => (self.rng.u8(1..LINKS), false),
+    fn toggle_link(&mut self) -> Result<bool> {
+        let (link, state) = match self.down.take() {
+            Some(link) => (link, "up"),
+            None => (*self.down.insert(self.rng.u8(1..LINKS)), "down"),
         };
-        if !up {
-            self.down = Some(link);
-        }
-        Ok(self.networks[1].links.set(interface(link), up)?)
+        self.networks.ends[1].within(|| ip(&format!("link set link{link} {state}\n")))?;
+        Ok(true)
     }
 
     /// The socket of a subflow ends, at either side.
-    fn kill(&mut self) -> Result<()> {
+    fn kill(&mut self) -> Result<bool> {
         let (n, end) = (self.choose_mptcp(), self.rng.usize(..2));
         let request = Request::new(Choice::SubflowAddrs, 16);
         let answer = request.ask(&self.pairs[n][end], 0);
@@ -195,41 +177,35 @@ impl Director {
             .collect();
         self.wounded.push(n);
         let Some((local, remote)) = self.rng.choice(connected) else {
-            return Ok(());
+            return Ok(false);
         };
-        let [near, far] = [local, remote].map(|addr| place(addr.ip()));
-        let link = if end == 0 { near } else { far }.context("address")?.0;
-        match self.networks[end]
-            .killer
-            .kill(local, remote, interface(link))
-        {
-            // It was quicker.
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
-            other => Ok(other?),
-        }
+        let ss = format!("--no-header --tcp --numeric --kill src {local} dst {remote}");
+        // It prints what it has ended, if the subflow has not been quicker.
+        let ended = self.networks.ends[end].within(|| output("ss", &ss))?;
+        Ok(!ended.is_empty())
     }
 
     /// An end says that it will not send, or not read.
-    fn shut_down(&mut self) -> Result<()> {
+    fn shut_down(&mut self) -> Result<bool> {
         let n = self.choose();
         let how = [Shutdown::Read, Shutdown::Write, Shutdown::Both][self.rng.usize(..3)];
         let end = &self.pairs[n][self.rng.usize(..2)];
         self.wounded.push(n);
         // It may be so already.
         let _ = end.shutdown(how);
-        Ok(())
+        Ok(true)
     }
 
     /// An end leaves the connection, and keeps its socket.
-    fn disconnect(&mut self) -> Result<()> {
+    fn disconnect(&mut self) -> Result<bool> {
         let n = self.choose_mptcp();
         self.wounded.push(n);
         let _ = connect_unspec(&self.pairs[n][self.rng.usize(..2)]);
-        Ok(())
+        Ok(true)
     }
 
     /// A connection is closed, and replaced.
-    fn close(&mut self) -> Result<()> {
+    fn close(&mut self) -> Result<bool> {
         let n = match self.wounded.last() {
             Some(n) if self.rng.bool() => *n,
             _ => self.choose(),
@@ -265,15 +241,14 @@ impl Director {
                 Ok(gone.then_some(()))
             })?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// How many MPTCP connections there are in each network.
     fn connections(&self) -> Result<[usize; 2]> {
         let mut connections = [0; 2];
-        // The client's last, where the thread stays.
-        for (network, number) in self.networks.iter().zip(&mut connections).rev() {
-            let sockets = network.sockets()?;
+        for (network, number) in self.networks.ends.iter().zip(&mut connections) {
+            let sockets = sockets(network)?;
             let mptcp = sockets
                 .iter()
                 .filter(|(protocol, _)| protocol.starts_with("MPTCP"));
@@ -289,19 +264,10 @@ impl Director {
             .iter()
             .find(|(v6, protocol, _)| (*v6, *protocol) == (kind.v6, far));
         let (_, _, listener) = listener.context("no listener")?;
-        let port = listener
-            .local_addr()?
-            .as_socket()
-            .context("no port")?
-            .port();
+        let port = listener.local_addr()?.as_socket().context("no port")?.port();
         let client = Socket::new(domain(kind.v6), Type::STREAM, Some(near))?;
         let server = SocketAddr::from((address(kind.v6, 0, host::SERVER), port));
-        client
-            .connect_timeout(&server.into(), PATIENCE)
-            .context("connect")?;
-        wait_readable(listener)?;
-        let (server, _) = listener.accept()?;
-        let connection = Connection { client, server };
+        let connection = Connection::connect_to(client, &server.into(), listener)?;
         connection.exchange()?;
         Ok([connection.client, connection.server])
     }
@@ -314,6 +280,18 @@ impl Director {
             let _ = recv(end, &mut [0; 8000], RecvFlags::DONTWAIT);
         }
     }
+}
+
+/// The number of the path manager's endpoint for an address, in the network of the calling thread. Those that
+/// the kernel has added by itself do not count: another one for the same address replaces them.
+fn endpoint(address: IpAddr) -> Result<Option<String>> {
+    let endpoints = output("ip", "mptcp endpoint show")?;
+    let begin = format!("{address} id ");
+    let mut rest = endpoints
+        .lines()
+        .filter(|line| !line.contains("implicit"))
+        .filter_map(|line| line.strip_prefix(&begin));
+    Ok(rest.find_map(|rest| Some(rest.split(' ').next()?.to_owned())))
 }
 
 fn domain(v6: bool) -> Domain {

@@ -4,7 +4,7 @@
 //! answer agrees with itself.
 
 mod director;
-mod netlink;
+mod events;
 mod network;
 mod reader;
 mod slots;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use clap::Parser;
 use fastrand::Rng;
 use mptcp_trials::ktap::Ktap;
@@ -23,8 +23,8 @@ use mptcp_trials::net::wait_for;
 use socket2::Protocol;
 
 use director::Director;
-use netlink::Events;
-use network::Network;
+use events::Events;
+use network::Networks;
 use slots::{Kind, Slot};
 
 /// Asks about subflows while they come and go.
@@ -70,9 +70,8 @@ fn main() -> Result<ExitCode> {
         args.seconds
     ));
 
-    let (home, networks) = Network::pair()?;
-    networks[0].enter()?;
-    let events = networks[0].paths.events()?;
+    let networks = Networks::new()?;
+    let events = Events::begin()?;
     let shared = Arc::new(Shared {
         slots: kinds(args.connections).map(Slot::new).collect(),
         scene: AtomicUsize::new(0),
@@ -118,8 +117,8 @@ fn main() -> Result<ExitCode> {
                     None => Ok(()),
                 },
             );
-            ktap.result("no socket is left", no_sockets(&networks));
-            ktap.result("the networks end", home.remove(networks));
+            ktap.result("no socket is left", networks.wait_for_no_sockets());
+            ktap.result("the networks end", networks.remove());
         }
         Err(error) => {
             ktap.result("everything happens", Err(error));
@@ -172,15 +171,6 @@ fn end<T>(name: &str, thread: JoinHandle<Result<T>>) -> Result<T> {
         Ok(thread.is_finished().then_some(()))
     })?;
     thread.join().map_err(|_| anyhow!("{name} panicked"))?
-}
-
-fn no_sockets(networks: &[Network]) -> Result<()> {
-    networks.iter().try_for_each(|network| {
-        wait_for("the last sockets to go", || {
-            Ok(network.sockets()?.is_empty().then_some(()))
-        })
-        .with_context(|| format!("{:?}", network.sockets()))
-    })
 }
 
 fn kinds(connections: usize) -> impl Iterator<Item = Kind> {

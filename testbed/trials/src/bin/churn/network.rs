@@ -6,16 +6,12 @@
 //! connections begin, and stays up. Each has an MTU of its own, and so a subflow's `tcpi_advmss`
 //! tells which link it is on.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use mptcp_trials::net::{self, ip, wait_for};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-
-use crate::netlink::{Killer, Links, PathManager};
+use mptcp_trials::net::{Network, ip, wait_for};
 
 /// How many links there are.
 pub const LINKS: u8 = 4;
@@ -56,116 +52,105 @@ pub fn advmss(v6: bool, link: u8) -> u32 {
     FIRST_MTU - u32::from(link) * MTU_STEP - if v6 { 60 } else { 40 }
 }
 
-/// The number of a link's interface, in both networks.
-pub fn interface(link: u8) -> u32 {
-    100 + u32::from(link)
-}
-
-/// One of the networks.
+/// Both networks.
 #[derive(Debug)]
-pub struct Network {
-    /// Its path manager.
-    pub paths: PathManager,
-    /// Its interfaces.
-    pub links: Links,
-    /// What ends its sockets.
-    pub killer: Killer,
-    namespace: File,
+pub struct Networks {
+    /// A third one, with an interface to each of the two, which goes when that network ends.
+    home: Network,
+    /// The client's, and the server's.
+    pub ends: [Network; 2],
 }
 
-/// Their names.
-const NAMES: [&str; 2] = ["trials-client", "trials-server"];
+/// The interfaces of the third network.
+const WITNESSES: [&str; 2] = ["client", "server"];
 
-impl Network {
-    /// Makes both, the client's first, and moves the calling thread to a third one.
-    pub fn pair() -> Result<(Home, [Self; 2])> {
-        net::own_network(1)?;
-        let mut batch = String::new();
-        for (name, witness) in NAMES.iter().zip(Home::WITNESSES) {
-            batch += &format!(
-                "netns add {name}\n\
-                 link add {name} index {witness} type veth peer name witness netns {name}\n"
-            );
+impl Networks {
+    /// Makes them, and moves the calling thread to the client's.
+    pub fn new() -> Result<Self> {
+        let home = Network::new()?;
+        let ends = [Network::new()?, Network::new()?];
+        for (witness, end) in WITNESSES.iter().zip(&ends) {
+            let to = end.path();
+            home.within(|| {
+                ip(&format!(
+                    "link add {witness} type veth peer name witness netns {to}\n"
+                ))
+            })?;
+            end.within(settings)?;
         }
-        ip(&batch)?;
-        let home = Home {
-            namespace: File::open("/proc/thread-self/ns/net")?,
-            links: Links::open()?,
-        };
-        // The client's makes the links, and has routes that need the server's end of them.
-        let client = Self::open(NAMES[0], &client_links())?;
-        let server = Self::open(NAMES[1], &server_addresses())?;
+        let [client, server] = &ends;
         client.enter()?;
+        ip(&client_links(server))?;
+        server.within(|| ip(&server_addresses()))?;
+        // Some of the routes need the server's end of the links.
         ip(&client_routes())?;
-        home.enter()?;
-        Ok((home, [client, server]))
+        Ok(Self { home, ends })
     }
 
-    /// Moves the calling thread to a network, and sets it up.
-    fn open(name: &str, batch: &str) -> Result<Self> {
-        let namespace = File::open(Path::new("/run/netns").join(name))?;
-        enter(&namespace)?;
-        for (key, value) in [
-            // The addresses stay when a link goes down.
-            ("net/ipv6/conf/all/keep_addr_on_down", "1"),
-            // However slowly a connection begins, it is one of MPTCP.
-            ("net/mptcp/syn_retrans_before_tcp_fallback", "128"),
-            // A subflow that was closed does not wait long for a peer that is no more.
-            ("net/ipv4/tcp_orphan_retries", "3"),
-        ] {
-            fs::write(Path::new("/proc/sys").join(key), value).context(key)?;
-        }
-        ip(&format!(
-            "link set lo up\n\
-             mptcp limits set subflow 8 add_addr_accepted 8\n\
-             {batch}"
-        ))?;
-        Ok(Self {
-            paths: PathManager::open()?,
-            links: Links::open()?,
-            killer: Killer::open()?,
-            namespace,
+    /// Waits until the kernel has freed all sockets, but for those in TIME_WAIT.
+    pub fn wait_for_no_sockets(&self) -> Result<()> {
+        self.ends.iter().try_for_each(|end| {
+            wait_for("the last sockets to go", || {
+                Ok(sockets(end)?.is_empty().then_some(()))
+            })
+            .with_context(|| format!("{:?}", sockets(end)))
         })
     }
 
-    /// Moves the calling thread to it: what the thread opens from then on is there.
-    pub fn enter(&self) -> Result<()> {
-        enter(&self.namespace)
-    }
-
-    /// TCP and MPTCP sockets that there are, open or not, but for those in TIME_WAIT: of each
-    /// protocol, how many.
-    pub fn sockets(&self) -> Result<Vec<(String, usize)>> {
-        self.enter()?;
-        let protocols = fs::read_to_string("/proc/thread-self/net/protocols")?;
-        let mut sockets = Vec::new();
-        for line in protocols.lines() {
-            let mut fields = line.split_whitespace();
-            let name = fields.next().unwrap_or_default();
-            if ["TCP", "TCPv6", "MPTCP", "MPTCPv6"].contains(&name) {
-                let number = fields.nth(1).context("/proc/net/protocols")?;
-                sockets.push((name.to_owned(), number.parse()?));
-            }
+    /// Removes both, in which nothing may be open any more, and waits for their end.
+    pub fn remove(self) -> Result<()> {
+        self.home.enter()?;
+        drop(self.ends);
+        for witness in WITNESSES {
+            wait_for(&format!("the end of the {witness}'s network"), || {
+                let interfaces = fs::read_to_string("/proc/thread-self/net/dev")?;
+                Ok((!interfaces.contains(witness)).then_some(()))
+            })?;
         }
-        sockets.retain(|(_, number)| *number > 0);
-        Ok(sockets)
+        Ok(())
     }
 }
 
-fn enter(namespace: &File) -> Result<()> {
-    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+fn settings() -> Result<()> {
+    for (key, value) in [
+        // The addresses stay when a link goes down.
+        ("net/ipv6/conf/all/keep_addr_on_down", "1"),
+        // However slowly a connection begins, it is one of MPTCP.
+        ("net/mptcp/syn_retrans_before_tcp_fallback", "128"),
+        // A subflow that was closed does not wait long for a peer that is no more.
+        ("net/ipv4/tcp_orphan_retries", "3"),
+    ] {
+        fs::write(Path::new("/proc/sys").join(key), value).context(key)?;
+    }
     Ok(())
 }
 
-fn client_links() -> String {
+/// TCP and MPTCP sockets of a network, open or not, but for those in TIME_WAIT: of each protocol, how
+/// many.
+pub fn sockets(network: &Network) -> Result<Vec<(String, usize)>> {
+    let read = || Ok(fs::read_to_string("/proc/thread-self/net/protocols")?);
+    let mut sockets = Vec::new();
+    for line in network.within(read)?.lines() {
+        let mut fields = line.split_whitespace();
+        let name = fields.next().unwrap_or_default();
+        if ["TCP", "TCPv6", "MPTCP", "MPTCPv6"].contains(&name) {
+            let number = fields.nth(1).context("/proc/net/protocols")?;
+            sockets.push((name.to_owned(), number.parse()?));
+        }
+    }
+    sockets.retain(|(_, number)| *number > 0);
+    Ok(sockets)
+}
+
+fn client_links(server: &Network) -> String {
     let mut batch = String::new();
     for link in 0..LINKS {
         let mtu = FIRST_MTU - u32::from(link) * MTU_STEP;
-        let end = format!("name link{link} index {} mtu {mtu}", interface(link));
+        let end = format!("name link{link} mtu {mtu}");
+        let to = server.path();
         batch += &format!(
-            "link add {end} type veth peer {end} netns {}\n\
-             link set link{link} up\n",
-            NAMES[1]
+            "link add {end} type veth peer {end} netns {to}\n\
+             link set link{link} up\n"
         );
         batch += &add_address(link, host::CLIENT, "");
         // Only used where asked for.
@@ -203,34 +188,4 @@ fn client_routes() -> String {
         }
     }
     batch
-}
-
-/// The network that the two were made from. It sees their end, which takes a link of each with it.
-#[derive(Debug)]
-pub struct Home {
-    namespace: File,
-    links: Links,
-}
-
-impl Home {
-    /// The numbers of interfaces whose other ends are in the two networks.
-    const WITNESSES: [u32; 2] = [200, 201];
-
-    /// Moves the calling thread to it.
-    pub fn enter(&self) -> Result<()> {
-        enter(&self.namespace)
-    }
-
-    /// Removes the two networks, in which nothing may be open any more, and waits for their end.
-    pub fn remove(&self, networks: [Network; 2]) -> Result<()> {
-        self.enter()?;
-        drop(networks);
-        ip(&NAMES.map(|name| format!("netns del {name}\n")).concat())?;
-        for (name, witness) in NAMES.iter().zip(Self::WITNESSES) {
-            wait_for(&format!("the end of {name}"), || {
-                Ok((!self.links.has(witness)?).then_some(()))
-            })?;
-        }
-        Ok(())
-    }
 }

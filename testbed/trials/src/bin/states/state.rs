@@ -36,7 +36,8 @@ pub const STATES: &[(&str, Make)] = &[
     }),
     ("to be accepted", |family| {
         let listener = listen(family, Protocol::MPTCP, 0)?;
-        let client = connect(family, Protocol::MPTCP, &listener)?;
+        let client = socket(family, Protocol::MPTCP)?;
+        client.connect(&listener.local_addr()?)?;
         wait_readable(&listener)?;
         Ok(vec![("listener", listener), ("client", client)])
     }),
@@ -153,8 +154,8 @@ pub const STATES: &[(&str, Make)] = &[
         let Connection { client, .. } = connection(family)?;
         connect_unspec(&client)?;
         let listener = listen(family, Protocol::MPTCP, 0)?;
-        client.connect(&listener.local_addr()?)?;
-        let connection = accept(client, &listener)?;
+        let connection = Connection::connect(client, &listener)?;
+        connection.exchange()?;
         connection.wait_for_subflows(SUBFLOWS)?;
         ends(connection)
     }),
@@ -175,22 +176,10 @@ fn connection(family: Family) -> Result<Connection> {
     Connection::with_subflows(family, SUBFLOWS)
 }
 
-fn connect(family: Family, protocol: Protocol, listener: &Socket) -> Result<Socket> {
-    let client = socket(family, protocol)?;
-    client.connect(&listener.local_addr()?)?;
-    Ok(client)
-}
-
 /// A connection between ends of different protocols.
 fn fallback(family: Family, client: Protocol, server: Protocol) -> Result<Connection> {
     let listener = listen(family, server, 0)?;
-    accept(connect(family, client, &listener)?, &listener)
-}
-
-fn accept(client: Socket, listener: &Socket) -> Result<Connection> {
-    wait_readable(listener)?;
-    let (server, _) = listener.accept()?;
-    let connection = Connection { client, server };
+    let connection = Connection::connect(socket(family, client)?, &listener)?;
     connection.exchange()?;
     Ok(connection)
 }
