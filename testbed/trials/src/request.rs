@@ -205,6 +205,15 @@ impl Answer {
     pub fn subflow_data(&self) -> SubflowData {
         pod_read_unaligned(&self.optval[..size_of::<SubflowData>()])
     }
+
+    /// How many subflows an answer to a request for `option` reports.
+    pub fn num_subflows(&self, option: Choice) -> usize {
+        let num = match option {
+            Choice::FullInfo => self.full_info().num_subflows,
+            _ => self.subflow_data().num_subflows,
+        };
+        num as usize
+    }
 }
 
 /// What [`Choice::FullInfo`] reports of a socket when there is room for everything.
@@ -230,7 +239,7 @@ impl Snapshot {
         if answer.ret != 0 {
             return Err(io::Error::from_raw_os_error(-answer.ret));
         }
-        let num = answer.full_info().num_subflows as usize;
+        let num = answer.num_subflows(request.option);
         if num > request.room {
             return Err(io::Error::other(format!("{num} subflows")));
         }

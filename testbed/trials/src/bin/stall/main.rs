@@ -6,12 +6,9 @@
 mod calls;
 mod compare;
 mod connection;
-mod fallback;
-mod listener;
+mod sockets;
 mod stalled;
-mod table;
 mod trap;
-mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +21,6 @@ use mptcp_trials::request::Choice;
 
 use connection::SUBFLOWS;
 use stalled::Access;
-use table::Table;
 
 /// Stalls each access to the memory of a request, and shows which other calls wait
 #[derive(Parser)]
@@ -55,42 +51,35 @@ fn main() -> ExitCode {
 
 fn run(hold: Duration) -> Result<ExitCode> {
     net::own_network(SUBFLOWS)?;
+    let mut failed = false;
+    let mut row = |name: String, cells: Result<String>| match cells {
+        Ok(cells) => println!("{name}: {cells}"),
+        Err(error) => {
+            println!("{name}: failed\n# {error:#}");
+            failed = true;
+        }
+    };
+    let waiting = |calls: Vec<&str>| match calls[..] {
+        [] => "no call waits".into(),
+        _ => format!("{} wait", calls.join(", ")),
+    };
 
-    let mut table = Table::new("while it stalls", &connection::WITNESSES, "waits".len());
     for option in Choice::ALL {
         for access in Access::of(option) {
-            let result = connection::stall(option, access, hold);
-            let result = result.map(|(cells, times)| {
-                println!("# {times}");
-                cells.map(table::waits)
-            });
-            table.row(&table::stall(option, access), result);
+            let calls = connection::stall(option, access, hold);
+            row(compare::stall(option, access), calls.map(waiting));
         }
     }
-    let mut failed = table.failed();
-
-    let title = format!("while an {} for a listener", Access::Array.name());
-    let mut table = Table::new(&title, &calls::NAMES, "waits".len());
     for option in Choice::ALL {
-        let name = format!("listener, {}", option.name());
-        let result = listener::stall(option, Access::Array);
-        table.row(&name, result.map(|cells| cells.map(table::waits)));
+        let calls = sockets::listener(option);
+        row(format!("listener, {}", option.name()), calls.map(waiting));
     }
-    failed |= table.failed();
-
-    let mut table = Table::new(
-        "if it falls back to TCP meanwhile",
-        &calls::NAMES,
-        "ENOPROTOOPT".len(),
-    );
     for family in Family::ALL {
         for option in Choice::ALL {
-            let result = fallback::race(family, option);
-            let name = table::fallback(family, option);
-            table.row(&name, result.map(|cells| cells.map(table::returned)));
+            let cells = sockets::fallback(family, option);
+            let cells = cells.map(|cells| cells.join(", "));
+            row(compare::fallback(family, option), cells);
         }
     }
-    failed |= table.failed();
-
     Ok(u8::from(failed).into())
 }

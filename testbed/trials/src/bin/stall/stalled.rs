@@ -11,8 +11,8 @@ use mptcp_trials::net::wait_for;
 use mptcp_trials::request::{Answer, CANARY, Choice, Request};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
+use crate::calls::Call;
 use crate::trap::{Kind, Trap};
-use crate::witness::Witness;
 
 /// An access of the kernel to user memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,11 +121,11 @@ impl Layout {
     }
 
     /// Starts a thread that makes the request.
-    fn ask(&self, socket: BorrowedFd<'static>) -> Witness<i32> {
+    fn ask(&self, socket: BorrowedFd<'static>) -> Call<i32> {
         let option = self.request.option;
         let (optval, optlen) = (self.address(self.header()), self.address(0));
         // SAFETY: The request lets the kernel write to the layout only.
-        Witness::begin(move || unsafe { option.ask(socket, optval, optlen) })
+        Call::begin(move || unsafe { option.ask(socket, optval, optlen) })
     }
 
     /// What the request came back with.
@@ -149,7 +149,7 @@ impl Layout {
 pub struct Stalled {
     layout: Layout,
     trap: Trap,
-    thread: Witness<i32>,
+    thread: Call<i32>,
 }
 
 impl Stalled {
@@ -170,7 +170,7 @@ impl Stalled {
             let holder = Self::begin(socket, option, room, Access::Array)?;
             let thread = layout.ask(socket);
             wait_for("a request to wait for the lock", || {
-                Ok(thread.waits_in_getsockopt().then_some(()))
+                Ok(thread.sleeps().then_some(()))
             })?;
             let trap = set()?;
             holder.end()?;
@@ -190,9 +190,6 @@ impl Stalled {
     /// Ends the stall, and returns the successful request with what it came back with.
     pub fn end(self) -> Result<(Request, Answer)> {
         self.trap.release()?;
-        wait_for("the stalled request to return", || {
-            Ok(self.thread.has_returned().then_some(()))
-        })?;
         let ret = self.thread.end()?;
         ensure!(ret == 0, "the stalled request returned {ret}");
         Ok((self.layout.request, self.layout.answer(ret)))

@@ -1,22 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A connection that falls back to TCP while calls wait for its socket.
+//! Requests to sockets that are not connected: a listener, and a client that falls back to TCP while calls wait
+//! for its socket.
 
-use std::ffi::c_int;
 use std::fs;
 use std::os::fd::AsFd;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use mptcp_trials::net::{self, Family, wait_for};
 use mptcp_trials::request::Choice;
 use socket2::{Protocol, Socket};
 
-use crate::calls::Beside;
+use crate::calls::Calls;
 use crate::stalled::{Access, Stalled};
 
-/// Returns what the [`calls`](crate::calls::NAMES) return that waited during the fallback, beside a
-/// stalled request; `None` for those that did not wait.
-pub fn race(family: Family, option: Choice) -> Result<[Option<c_int>; 4]> {
+/// Returns the calls of getsockopt(2) that wait for the end of a stall of a listener.
+pub fn listener(option: Choice) -> Result<Vec<&'static str>> {
+    let listener: &'static Socket =
+        Box::leak(Box::new(net::listen(Family::V4, Protocol::MPTCP, 0)?));
+    let stalled = Stalled::begin(listener.as_fd(), option, 1, Access::Array)?;
+    let calls = Calls::getsockopt(listener.as_fd(), option, 1);
+    let waiting = calls.waiting(Instant::now())?;
+    stalled.end()?;
+    calls.end_as_usual()?;
+    Ok(waiting)
+}
+
+/// Returns each call of getsockopt(2) that is made during the fallback, beside a stalled request, with the
+/// error that it returns if it waited.
+pub fn fallback(family: Family, option: Choice) -> Result<Vec<String>> {
     // However often a SYN is sent again, it remains one of MPTCP.
     fs::write("/proc/sys/net/mptcp/syn_retrans_before_tcp_fallback", "128")?;
     let listener = net::listen(family, Protocol::TCP, 0)?;
@@ -24,17 +37,17 @@ pub fn race(family: Family, option: Choice) -> Result<[Option<c_int>; 4]> {
     client.set_nonblocking(true)?;
     let fallbacks = count_fallbacks()?;
 
-    let (stalled, beside, waits) = net::impaired("loss 100%", || {
+    let (stalled, calls, waiting) = net::impaired("loss 100%", || {
         let error = client.connect(&listener.local_addr()?).err();
         ensure!(
             error.as_ref().and_then(|error| error.raw_os_error()) == Some(libc::EINPROGRESS),
             "connect: {error:?}"
         );
         let stalled = Stalled::begin(client.as_fd(), option, 1, Access::Array)?;
-        let beside = Beside::begin(client.as_fd(), option, 1);
-        let waits = beside.waits()?;
+        let calls = Calls::getsockopt(client.as_fd(), option, 1);
+        let waiting = calls.waiting(Instant::now())?;
         ensure!(count_fallbacks()? == fallbacks, "an early fallback");
-        Ok((stalled, beside, waits))
+        Ok((stalled, calls, waiting))
     })?;
     // The next SYN arrives, and a SYN/ACK of TCP comes back.
     wait_for("the connection to fall back", || {
@@ -42,8 +55,14 @@ pub fn race(family: Family, option: Choice) -> Result<[Option<c_int>; 4]> {
     })?;
     stalled.end()?;
 
-    let returned = beside.end()?;
-    Ok(std::array::from_fn(|n| waits[n].then_some(returned[n])))
+    let returned = calls.end()?.into_iter();
+    let cells = returned.map(|(name, ret)| match -ret {
+        _ if !waiting.contains(&name) => format!("{name} does not wait"),
+        libc::EOPNOTSUPP => format!("{name} EOPNOTSUPP"),
+        libc::ENOPROTOOPT => format!("{name} ENOPROTOOPT"),
+        _ => format!("{name} {ret}"),
+    });
+    Ok(cells.collect())
 }
 
 /// How many connections of this network fell back because of their SYN/ACK.
