@@ -24,7 +24,7 @@ use crate::abi::{FullInfo, MptcpInfo, u32_at};
 use crate::cast::Actor;
 use crate::probe::{Probe, What, Write, writes};
 use crate::request::Snapshot;
-use crate::space::{self, Image, Space};
+use crate::space::{self, Space};
 
 /// How a field may differ between two kernels, if at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +176,7 @@ pub struct Asker {
     ret: [i32; 2],
     fill: [u8; 2],
     /// What is in user memory afterwards.
-    image: [Image; 2],
+    image: [Vec<u8>; 2],
     writes: Vec<Write>,
     /// Which of the writes each byte is of: what is written later is what stays.
     writer: Vec<u8>,
@@ -259,7 +259,7 @@ impl Asker {
                 }
                 let seen = &mut seen_mut(known, write.what)[field..][..CLOCK];
                 for image in &self.image {
-                    let now: [_; CLOCK] = array::from_fn(|n| image.byte(index + n));
+                    let now: [_; CLOCK] = array::from_fn(|n| image[index + n]);
                     if is_after(seen, &now) {
                         seen.copy_from_slice(&now);
                     } else {
@@ -272,7 +272,7 @@ impl Asker {
 
     /// What the byte at `index`, which is that at `address`, is shown as, if it was written.
     fn token(&self, index: usize, address: usize, known: Option<&Snapshot>) -> Option<Token> {
-        let after = self.image.each_ref().map(|image| image.byte(index));
+        let after = self.image.each_ref().map(|image| image[index]);
         let asked = self.probe.byte(address);
         let changed = asked.map_or(self.fill, |byte| [byte; 2]) != after;
 
@@ -301,7 +301,7 @@ impl Asker {
         };
         let mut same: Option<(Token, usize)> = None;
         let mut next = None;
-        for index in space::changed(&self.image) {
+        for index in space::changed(&self.image, self.fill) {
             let address = space::address(index);
             let Some(token) = self.token(index, address, known) else {
                 continue;

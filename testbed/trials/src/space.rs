@@ -74,76 +74,22 @@ pub fn index(address: usize) -> Option<usize> {
     None
 }
 
-/// Memory is looked at block by block: most of it is as it was.
-const BLOCK: usize = 128;
-const _: () = assert!(SIZE.is_multiple_of(BLOCK) && BLOCK.is_multiple_of(WORD));
-/// And then word by word.
-const WORD: usize = size_of::<u64>();
+/// Memory is filled and looked at block by block: most of it is as it was filled.
+const BLOCK: usize = 64;
+const _: () = assert!(SIZE.is_multiple_of(BLOCK));
 
-/// Whether any byte of these words is another than `fill`.
-fn differs(bytes: &[u8], fill: u8) -> bool {
-    let fill = u64::from_ne_bytes([fill; WORD]);
-    let words = bytes.as_chunks().0.iter();
-    words.fold(0, |differs, word| {
-        differs | (u64::from_ne_bytes(*word) ^ fill)
-    }) != 0
-}
-
-/// What is in the memory.
-#[derive(Debug)]
-pub struct Image {
-    fill: u8,
-    /// Of each block, whether it has another byte. If not, it is not in `bytes`.
-    changed: Vec<bool>,
-    bytes: Vec<u8>,
-}
-
-impl Default for Image {
-    fn default() -> Self {
-        Self {
-            fill: 0,
-            changed: vec![false; SIZE / BLOCK],
-            bytes: vec![0; SIZE],
-        }
-    }
-}
-
-impl Image {
-    /// The byte at `index`.
-    pub fn byte(&self, index: usize) -> u8 {
-        match self.changed[index / BLOCK] {
-            true => self.bytes[index],
-            false => self.fill,
-        }
-    }
-
-    /// Whether the block or word at `index`, of so many bytes, has one that it was not filled with.
-    fn differs(&self, index: usize, len: usize) -> bool {
-        self.changed[index / BLOCK] && differs(&self.bytes[index..][..len], self.fill)
-    }
-}
-
-/// The indices of all bytes that any of the images was not filled with, and of some more.
-pub fn changed(images: &[Image]) -> impl Iterator<Item = usize> {
-    let differs = |index, len| images.iter().any(|image| image.differs(index, len));
-    (0..SIZE)
-        .step_by(BLOCK)
-        .filter(move |block| differs(*block, BLOCK))
-        .flat_map(|block| (block..block + BLOCK).step_by(WORD))
-        .filter(move |word| differs(*word, WORD))
-        .flat_map(|word| word..word + WORD)
+/// The indices of all bytes that any of the images, given with its fill byte, was not filled with, and of some
+/// more.
+pub fn changed(images: &[Vec<u8>; 2], fill: [u8; 2]) -> impl Iterator<Item = usize> {
+    let blocks = images.each_ref().map(|image| image.as_chunks::<BLOCK>().0);
+    (0..SIZE / BLOCK)
+        .filter(move |n| (0..2).any(|run| blocks[run][*n] != [fill[run]; BLOCK]))
+        .flat_map(|n| n * BLOCK..(n + 1) * BLOCK)
 }
 
 /// All areas.
 #[derive(Debug)]
-pub struct Space {
-    areas: Vec<Memory>,
-    fill: u8,
-    /// Of each block, whether it had another byte when it was last looked at, or got one.
-    changed: Vec<bool>,
-    /// Whether the kernel may have written since.
-    stale: bool,
-}
+pub struct Space(Vec<Memory>);
 
 impl Space {
     /// Maps them.
@@ -152,31 +98,16 @@ impl Space {
     ///
     /// As those of mmap(2).
     pub fn new() -> io::Result<Self> {
-        let areas = AREAS
-            .iter()
-            .map(|(address, pages)| Memory::new(*address, pages));
-        Ok(Self {
-            areas: areas.collect::<io::Result<_>>()?,
-            fill: 0,
-            changed: vec![false; SIZE / BLOCK],
-            stale: false,
-        })
+        let areas = AREAS.iter();
+        let areas = areas.map(|(address, pages)| Memory::new(*address, pages));
+        Ok(Self(areas.collect::<io::Result<_>>()?))
     }
 
-    /// Copies to `image` what is in the memory now.
-    pub fn read_image(&mut self, image: &mut Image) {
-        image.fill = self.fill;
-        self.stale = false;
-        let areas = self.areas.iter();
-        let blocks = areas.flat_map(|area| area.bytes().as_chunks::<BLOCK>().0);
-        let copies = image.bytes.as_chunks_mut::<BLOCK>().0.iter_mut();
-        for ((n, block), copy) in blocks.enumerate().zip(copies) {
-            let changed = differs(block, self.fill);
-            if changed {
-                *copy = *block;
-            }
-            self.changed[n] = changed;
-            image.changed[n] = changed;
+    /// Makes `image` what is in the memory now.
+    pub fn read_image(&self, image: &mut Vec<u8>) {
+        image.clear();
+        for area in &self.0 {
+            image.extend_from_slice(area.bytes());
         }
     }
 
@@ -205,44 +136,28 @@ impl Space {
 
     /// What the kernel reads at `address`, unless it faults.
     pub fn read<const N: usize>(&self, address: usize) -> Option<[u8; N]> {
-        self.areas.iter().find_map(|area| {
+        self.0.iter().find_map(|area| {
             let offset = address.wrapping_sub(area.address());
             area.bytes().get(offset..)?.first_chunk().copied()
         })
     }
 
-    /// The kernel may write to any page from now on.
-    pub fn lend(&mut self) {
-        self.stale = true;
-    }
-
     /// Makes every byte `fill`.
     pub fn fill(&mut self, fill: u8) {
-        let all = self.stale || fill != self.fill;
-        let areas = self.areas.iter_mut();
-        let blocks = areas.flat_map(|area| area.bytes_mut().as_chunks_mut::<BLOCK>().0);
-        for (block, changed) in blocks.zip(&mut self.changed) {
-            if all || *changed {
-                *block = [fill; BLOCK];
-            }
-            *changed = false;
+        for area in &mut self.0 {
+            area.bytes_mut().as_chunks_mut().0.fill([fill; BLOCK]);
         }
-        self.fill = fill;
-        self.stale = false;
     }
 
     /// Puts `bytes` at `address`, as far as there is memory.
     pub fn put(&mut self, address: usize, bytes: &[u8]) {
         for (n, byte) in bytes.iter().enumerate() {
             let address = address.wrapping_add(n);
-            for area in &mut self.areas {
+            for area in &mut self.0 {
                 let offset = address.wrapping_sub(area.address());
                 if let Some(place) = area.bytes_mut().get_mut(offset) {
                     *place = *byte;
                 }
-            }
-            if let Some(index) = index(address) {
-                self.changed[index / BLOCK] = true;
             }
         }
     }
@@ -253,42 +168,6 @@ impl Space {
     ///
     /// As those of madvise(2).
     pub fn evict(&self) -> io::Result<()> {
-        self.areas.iter().try_for_each(Memory::evict)
-    }
-}
-
-/// For a test that has the areas: no other may have them meanwhile.
-#[cfg(test)]
-pub static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_left_of_what_was_written() {
-        let _alone = ALONE.lock();
-        let mut space = Space::new().unwrap();
-        let mut image = Image::default();
-        // Filled anew, or only where something was written, as is known, or not.
-        for (fill, looked_at) in [(1, true), (1, false), (2, true), (2, false), (3, false)] {
-            space.fill(fill);
-            space.read_image(&mut image);
-            assert!((0..SIZE).all(|index| image.byte(index) == fill));
-
-            space.put(near(2) - 1, &[7, 8]);
-            space.lend();
-            // As the kernel would.
-            space.areas[2].bytes_mut()[BLOCK] = 9;
-            if looked_at {
-                space.read_image(&mut image);
-                let expected = |index| match address(index) {
-                    place if place == near(2) - 1 => 7,
-                    place if place == FAR + BLOCK => 9,
-                    _ => fill,
-                };
-                assert!((0..SIZE).all(|index| image.byte(index) == expected(index)));
-            }
-        }
+        self.0.iter().try_for_each(Memory::evict)
     }
 }

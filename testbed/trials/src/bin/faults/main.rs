@@ -24,7 +24,7 @@ use mptcp_trials::net::{self, Connection, Family, PATIENCE};
 use mptcp_trials::probe::{Probe, Write, writes};
 use mptcp_trials::records::{self, Recorder};
 use mptcp_trials::request::Snapshot;
-use mptcp_trials::space::{self, Image, Space};
+use mptcp_trials::space::{self, Space};
 
 /// Lets each access to user memory fail, and looks at what comes of it
 #[derive(Parser)]
@@ -164,7 +164,7 @@ const IGNORED: usize = 1;
 /// Lets one copy after the other fail, until none is left. Returns after how many writes each failed.
 fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> Result<Vec<usize>> {
     let mut failed = Vec::new();
-    let [mut before, mut after] = <[Image; 2]>::default();
+    let [mut before, mut after] = [Vec::new(), Vec::new()];
     loop {
         let n = IGNORED + failed.len() + 1;
         let connection = Connection::with_subflows(family, SUBFLOWS.into())?;
@@ -179,8 +179,8 @@ fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> R
             let ret = probe.ask(space, &connection.client)?;
             injected = is_injected(nth);
             space.read_image(&mut after);
-            for (index, changed) in changed.iter_mut().enumerate() {
-                *changed |= before.byte(index) != after.byte(index);
+            for (changed, (before, after)) in changed.iter_mut().zip(before.iter().zip(&after)) {
+                *changed |= before != after;
             }
             let expected = if injected { -libc::EFAULT } else { 0 };
             ensure!(
