@@ -38,12 +38,17 @@ impl Probe {
     /// As those of madvise(2).
     pub fn put(&self, space: &mut Space, fill: u8) -> io::Result<()> {
         space.fill(fill);
-        space.put(self.optval, &self.header);
-        space.put(self.optlen, &self.len.to_ne_bytes());
+        self.put_alone(space);
         if self.evict {
             space.evict()?;
         }
         Ok(())
+    }
+
+    /// Puts the request to user memory that keeps what else it has.
+    pub fn put_alone(&self, space: &mut Space) {
+        space.put(self.optval, &self.header);
+        space.put(self.optlen, &self.len.to_ne_bytes());
     }
 
     /// Asks.

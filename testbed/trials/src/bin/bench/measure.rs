@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use mptcp_trials::abi::SOL_MPTCP;
-use mptcp_trials::memory::Memory;
 use mptcp_trials::net::{Connection, Family, own_network};
+use mptcp_trials::space::Space;
 use socket2::Socket;
 
 use crate::requests::{self, Request};
@@ -38,7 +38,7 @@ pub struct Options {
 
 /// Prints what each request costs, a line of JSON each.
 pub fn run(options: &Options) -> Result<()> {
-    let mut memory = Memory::new(requests::START, &requests::PAGES)?;
+    let mut space = Space::new()?;
     let mut printed = 0;
     let wanted = |name: &Name| name.to_string().contains(&options.only);
 
@@ -71,7 +71,7 @@ pub fn run(options: &Options) -> Result<()> {
             own_network(subflows)?;
             let connection = Connection::with_subflows(family, subflows)?;
             for request in requests {
-                let line = ask(options, &mut memory, &connection.client, &request);
+                let line = ask(options, &mut space, &connection.client, &request);
                 print(&line.with_context(|| request.name.to_string())?)?;
                 printed += 1;
             }
@@ -82,21 +82,26 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// Measures, or marks, a request.
-fn ask(options: &Options, memory: &mut Memory, socket: &Socket, request: &Request) -> Result<Line> {
-    let prepare = || request.put(memory);
+fn ask(options: &Options, space: &mut Space, socket: &Socket, request: &Request) -> Result<Line> {
+    let probe = &request.probe;
+    let prepare = || {
+        probe.put_alone(space);
+        // As if the kernel saw it each time.
+        black_box(&mut *space);
+    };
     let fails = request.error().is_some();
     let mut expected = true;
     let ask = || {
         // Not what reads errno too: that would be measured.
-        // SAFETY: The kernel writes to `memory` only, to which there is no reference now.
+        // SAFETY: The kernel writes to `space` only, to which there is no reference now.
         let ret = unsafe {
             libc::syscall(
                 libc::SYS_getsockopt,
                 socket.as_raw_fd(),
                 SOL_MPTCP,
-                request.option.number(),
-                request.optval,
-                request.optlen,
+                probe.option,
+                probe.optval,
+                probe.optlen,
             )
         };
         expected &= (ret != 0) == fails;

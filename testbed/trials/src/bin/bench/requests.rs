@@ -3,35 +3,25 @@
 //! The requests that are measured, and the user memory that they are about.
 
 use std::ffi::c_int;
-use std::hint::black_box;
 
 use bytemuck::{Pod, bytes_of};
 use mptcp_trials::abi::{
     FullInfo, MPTCP_INFO_SIZE, SUBFLOW_ADDRS_SIZE, SUBFLOW_INFO_SIZE, SubflowData, TCP_INFO_SIZE,
 };
-use mptcp_trials::memory::{Memory, PAGE, Page};
 use mptcp_trials::net::Family;
+use mptcp_trials::probe::Probe;
 use mptcp_trials::request::Choice;
+use mptcp_trials::space::{READ_ONLY, near};
 
 use crate::results::{Kind, Name};
 
-/// Where the memory is.
-pub const START: usize = 0x2000_0000;
-/// Its pages: one that cannot be written, the buffer, both arrays of [`FullInfo`], and `optlen`.
-pub const PAGES: [Page; 5] = [
-    Page::ReadOnly,
-    Page::Open,
-    Page::Open,
-    Page::Open,
-    Page::Open,
-];
-const READ_ONLY: usize = START;
-const BUFFER: usize = START + PAGE;
-const SUBFLOW_INFO: usize = START + 2 * PAGE;
-const TCP_INFO: usize = START + 3 * PAGE;
-const OPTLEN: usize = START + 4 * PAGE;
-/// Where no memory is.
-const CLOSED: usize = START + 5 * PAGE;
+/// The pages of the buffer, of both arrays of [`FullInfo`], and of `optlen`.
+const BUFFER: usize = near(0);
+const SUBFLOW_INFO: usize = near(1);
+const TCP_INFO: usize = near(3);
+const OPTLEN: usize = near(5);
+/// Where no memory is, behind a page that can be written.
+const CLOSED: usize = near(2);
 
 /// How requests for elements as long as the kernel's are called.
 pub const FULL: &str = "full elements";
@@ -64,42 +54,18 @@ pub fn traced_too(name: &Name) -> bool {
 
 const MAX: u32 = c_int::MAX.unsigned_abs();
 
-/// A request as bytes in user memory and pointers to them.
+/// A request that is measured.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// How it is called in the results.
     pub name: Name,
     /// Its sort.
     pub kind: Kind,
-    /// The option.
-    pub option: Choice,
-    /// What is in front of the array, or all.
-    pub header: Vec<u8>,
-    /// Size of the buffer.
-    pub len: i32,
-    /// Pointer to the buffer.
-    pub optval: usize,
-    /// Pointer to the size.
-    pub optlen: usize,
+    /// What is requested.
+    pub probe: Probe,
 }
 
 impl Request {
-    /// Puts it where its pointers say, as far as there is memory.
-    pub fn put(&self, memory: &mut Memory) {
-        let bytes = memory.bytes_mut();
-        for (address, value) in [
-            (self.optval, &*self.header),
-            (self.optlen, &self.len.to_ne_bytes()),
-        ] {
-            let offset = address - START;
-            if let Some(place) = bytes.get_mut(offset..offset + value.len()) {
-                place.copy_from_slice(value);
-            }
-        }
-        // As if the kernel saw it each time.
-        black_box(bytes);
-    }
-
     /// The error that it is answered with.
     pub fn error(&self) -> Option<c_int> {
         match self.kind {
@@ -159,11 +125,14 @@ impl<H: Pod> Draft<H> {
                     request: (*name).to_owned(),
                 },
                 kind: *kind,
-                option,
-                header: bytes_of(&draft.header).to_vec(),
-                len: draft.len as i32,
-                optval: draft.optval,
-                optlen: draft.optlen,
+                probe: Probe {
+                    option: option.number(),
+                    optval: draft.optval,
+                    optlen: draft.optlen,
+                    header: bytes_of(&draft.header).to_vec(),
+                    len: draft.len as i32,
+                    ..Default::default()
+                },
             }
         };
         changes.iter().map(request).collect()
