@@ -18,9 +18,8 @@ use serde::Serialize;
 
 use crate::lock::{self, Round, locking};
 use crate::requests;
-use crate::results::{Cost, Kind, Load, NOBODY, Name};
+use crate::results::{Cost, Load, NOBODY, Name};
 use crate::text::Text;
-use crate::trace::Trace;
 
 /// By what part two boots may differ.
 const REPEATABLE: f64 = 0.005;
@@ -40,33 +39,46 @@ pub struct Options {
     svg: PathBuf,
 }
 
-/// What kernels are compared by.
+/// Rust as a part of C.
 #[derive(Clone, Debug, Serialize)]
-struct Figure {
+struct Ratio {
+    rust: f64,
+    /// With inlined helpers.
+    inline: f64,
+    /// What `rust` may be at most.
+    target: Option<f64>,
+}
+
+impl Ratio {
+    /// Whether the target is met, if there is one.
+    fn met(&self) -> Option<bool> {
+        self.target.map(|target| self.rust <= target)
+    }
+}
+
+/// What the kernels are compared by.
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    name: String,
     #[serde(flatten)]
     each: Each<f64>,
-    /// Rust / C.
-    ratio: f64,
-    /// The same with inlined helpers.
-    inline_ratio: f64,
-    /// What the ratio may be at most.
-    target: Option<f64>,
-    met: Option<bool>,
-    /// The same without what Rust saves by taking the connection's lock less often.
+    ratio: Ratio,
     #[serde(skip_serializing_if = "Option::is_none")]
     alike: Option<Alike>,
 }
 
-impl Figure {
-    fn new(each: Each<f64>, target: Option<f64>) -> Self {
-        let ratio = each.rust / each.c;
-        Self {
-            ratio,
-            inline_ratio: each.inline / each.c,
+impl Row {
+    fn new(name: &str, each: Each<f64>, target: Option<f64>) -> Self {
+        let ratio = Ratio {
+            rust: each.rust / each.c,
+            inline: each.inline / each.c,
             target,
-            met: target.map(|target| ratio <= target),
-            alike: None,
+        };
+        Self {
+            name: name.to_owned(),
             each,
+            ratio,
+            alike: None,
         }
     }
 }
@@ -75,85 +87,41 @@ impl Figure {
 /// instructions of the rounds of that lock that Rust saves.
 #[derive(Clone, Debug, Serialize)]
 struct Alike {
-    /// The rounds of each.
-    rounds: Each<Vec<Round>>,
     /// Instructions of the rounds that Rust saves.
     saved: u64,
-    inline_saved: u64,
     /// Rust / (C - saved).
-    ratio: f64,
-    inline_ratio: f64,
-    /// What the ratio may be at most.
-    target: Option<f64>,
-    met: Option<bool>,
+    ratio: Ratio,
 }
 
 impl Alike {
-    fn new(each: &Each<f64>, rounds: Each<Vec<Round>>, target: Option<f64>) -> Self {
-        let saved = |rounds_left| locking(&rounds.c).saturating_sub(locking(rounds_left));
-        let (saved, inline_saved) = (saved(&rounds.rust), saved(&rounds.inline));
-        let ratio = each.rust / (each.c - saved as f64);
+    fn new(each: &Each<f64>, rounds: &Each<Vec<Round>>, target: Option<f64>) -> Self {
+        let saved = |left: &[Round]| locking(&rounds.c).saturating_sub(locking(left));
+        let ratio = |rust: f64, left: &[Round]| rust / (each.c - saved(left) as f64);
         Self {
-            saved,
-            inline_saved,
-            ratio,
-            inline_ratio: each.inline / (each.c - inline_saved as f64),
-            target,
-            met: target.map(|target| ratio <= target),
-            rounds,
+            saved: saved(&rounds.rust),
+            ratio: Ratio {
+                rust: ratio(each.rust, &rounds.rust),
+                inline: ratio(each.inline, &rounds.inline),
+                target,
+            },
         }
     }
 }
 
-/// A request.
+/// Rows of the same unit.
 #[derive(Debug, Serialize)]
+struct Section {
+    title: String,
+    rows: Vec<Row>,
+}
+
+/// What a request costs.
+#[derive(Debug)]
 struct Request {
-    #[serde(flatten)]
     name: Name,
-    kind: Kind,
-    instructions: Figure,
+    instructions: Row,
     /// Under KVM, where that works.
-    nanoseconds: Option<Figure>,
-}
-
-/// What was seen of a request, instruction by instruction.
-#[derive(Debug, Serialize)]
-struct Traced {
-    #[serde(flatten)]
-    name: Name,
-    /// Bytes of stack below the caller of the dispatcher, at the deepest.
-    stack: Figure,
-    /// Instructions while the lock of the connection was held.
-    locked: Figure,
-    /// Instructions by function.
-    functions: Each<BTreeMap<String, u64>>,
-}
-
-/// How deep the stack gets, from the dispatcher down.
-#[derive(Debug, Serialize)]
-struct Stack {
-    option: String,
-    bytes: Figure,
-}
-
-/// The code of each implementation.
-#[derive(Debug, Serialize)]
-struct Code {
-    bytes: Figure,
-    rust: Text,
-    inline: Text,
-}
-
-/// A reader beside a connection at full speed: the middle of what was measured.
-#[derive(Debug, Serialize)]
-struct Loaded {
-    reader: String,
-    /// Calls per second.
-    answers: Figure,
-    /// MB per second that arrive.
-    throughput: Figure,
-    /// By how many percent that is less than without a reader.
-    lost: Each<f64>,
+    nanoseconds: Option<Row>,
 }
 
 /// How well it repeats.
@@ -171,31 +139,43 @@ struct Repeat {
 /// Everything.
 #[derive(Debug, Serialize)]
 struct Report {
-    requests: Vec<Request>,
-    traced: Vec<Traced>,
-    stacks: Vec<Stack>,
-    code: Code,
-    loaded: Vec<Loaded>,
-    /// Under KVM, where that works.
-    loaded_kvm: Vec<Loaded>,
+    sections: Vec<Section>,
+    /// The code of each implementation, by function.
+    code: [Text; 2],
     repeat: Repeat,
 }
 
 /// Reports, and fails if a target is missed or the measurement does not repeat.
 pub fn run(options: &Options) -> Result<()> {
     let measured = Each::new(|kernel| Measured::read(&options.results.join(kernel)))?;
-    let traced = traced(&measured)?;
+    let requests = requests(&measured)?;
+    plot::draw(&requests, &options.svg).context("the plot cannot be drawn")?;
+
+    let instructions = |request: &Request| Some(request.instructions.clone());
+    let mut sections = grouped(&requests, "instructions per call", instructions);
+    let (bytes, code) = code(&options.objects)?;
+    sections.extend([stack(&measured)?, bytes, locked(&measured)?]);
+    sections.extend(load(&measured, |kernel| &kernel.boots, "")?);
+    if measured.c.kvm.is_empty() {
+        sections.push(Section {
+            title: "under KVM: not available here".to_owned(),
+            rows: Vec::new(),
+        });
+    } else {
+        let nanoseconds = |request: &Request| request.nanoseconds.clone();
+        sections.extend(grouped(
+            &requests,
+            "nanoseconds per call, under KVM",
+            nanoseconds,
+        ));
+        sections.extend(load(&measured, |kernel| &kernel.kvm, ", under KVM")?);
+    }
     let report = Report {
-        requests: requests(&measured)?,
-        stacks: stacks(&traced),
-        traced,
-        code: code(&options.objects)?,
-        loaded: loaded(&measured, |kernel| &kernel.boots)?,
-        loaded_kvm: loaded(&measured, |kernel| &kernel.kvm)?,
+        sections,
+        code,
         repeat: repeat(&measured)?,
     };
 
-    plot::draw(&report.requests, &options.svg).context("the plot cannot be drawn")?;
     let json = serde_json::to_string_pretty(&report)? + "\n";
     fs::write(&options.json, json).with_context(|| options.json.display().to_string())?;
     let missed = table::print(&report);
@@ -213,79 +193,91 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// All requests, by option and number of subflows.
 fn requests(measured: &Each<Measured>) -> Result<Vec<Request>> {
     let costs = measured.c.boots[0].costs.iter();
     let mut requests = costs
-        .map(|cost| {
-            let (name, kind) = (&cost.name, cost.kind);
-            let target = targets::request(name, kind);
-            let instructions = measured.try_map(|kernel| kernel.boots[0].cost(name))?;
-            let nanoseconds = measured.try_map(|kernel| kernel.nanoseconds(name))?;
-            let mut instructions = Figure::new(instructions, target.map(|target| target.ratio));
-            if let Some(traced) = requests::traced(name, kind) {
+        .map(|Cost { name, kind, .. }| {
+            let target = targets::request(name, *kind);
+            let each = measured.try_map(|kernel| kernel.boots[0].cost(name))?;
+            let mut instructions = Row::new(&name.request, each, target.map(|target| target.ratio));
+            if let Some(traced) = requests::traced(name, *kind) {
                 let rounds =
                     measured.try_map(|kernel| Ok(kernel.trace(&traced)?.rounds.clone()))?;
                 let target = target.and_then(|target| target.alike);
-                instructions.alike = Some(Alike::new(&instructions.each, rounds, target));
+                instructions.alike = Some(Alike::new(&each, &rounds, target));
             }
+            let nanoseconds = measured.try_map(|kernel| kernel.nanoseconds(name))?.all();
             Ok(Request {
                 name: name.clone(),
-                kind,
                 instructions,
-                nanoseconds: nanoseconds.all().map(|each| Figure::new(each, None)),
+                nanoseconds: nanoseconds.map(|each| Row::new(&name.request, each, None)),
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    requests.sort_by_key(|request| {
-        let options = Choice::ALL.map(Choice::name);
-        let option = options
-            .iter()
-            .position(|option| **option == request.name.option);
-        (option, request.name.subflows)
+    requests.sort_by_key(|Request { name, .. }| {
+        let option = Choice::ALL.iter().position(|it| it.name() == name.option);
+        (option, name.subflows)
     });
     Ok(requests)
 }
 
-fn traced(measured: &Each<Measured>) -> Result<Vec<Traced>> {
-    let names = measured.c.traces.iter().map(|(name, _)| name);
-    names
-        .map(|name| {
-            let traces = measured.try_map(|kernel| kernel.trace(name))?;
-            let figure = |f: fn(&Trace) -> u64| -> Result<Figure> {
-                let each = traces.try_map(|trace| Ok(f(trace) as f64))?;
-                Ok(Figure::new(each, None))
-            };
-            Ok(Traced {
-                name: name.clone(),
-                stack: figure(|trace| trace.stack)?,
-                locked: figure(Trace::locked)?,
-                functions: traces.try_map(|trace| Ok(trace.functions()))?,
-            })
-        })
-        .collect()
+/// A section for each option and number of subflows.
+fn grouped(
+    requests: &[Request],
+    unit: &str,
+    row: impl Fn(&Request) -> Option<Row>,
+) -> Vec<Section> {
+    let group = |request: &Request| (request.name.option.clone(), request.name.subflows);
+    let groups = requests.chunk_by(|a, b| group(a) == group(b));
+    let section = |requests: &[Request]| Section {
+        title: match group(&requests[0]) {
+            (option, 0) => format!("{option}: {unit}"),
+            (option, 1) => format!("{option}, 1 subflow: {unit}"),
+            (option, subflows) => format!("{option}, {subflows} subflows: {unit}"),
+        },
+        rows: requests.iter().filter_map(&row).collect(),
+    };
+    groups.map(section).collect()
 }
 
 /// The deepest stack of each option.
-fn stacks(traced: &[Traced]) -> Vec<Stack> {
+fn stack(measured: &Each<Measured>) -> Result<Section> {
     let deepest = |option: Choice| {
-        let of_option = traced
-            .iter()
-            .filter(|traced| traced.name.option == option.name());
-        let stacks = of_option.map(|traced| traced.stack.each);
-        let deepest = stacks.reduce(|a, b| Each {
-            c: a.c.max(b.c),
-            rust: a.rust.max(b.rust),
-            inline: a.inline.max(b.inline),
+        let each = measured.try_map(|kernel| {
+            let traces = kernel.traces.iter();
+            let of_option = traces.filter(|(name, _)| name.option == option.name());
+            let stacks = of_option.map(|(_, trace)| trace.stack as f64);
+            stacks
+                .reduce(f64::max)
+                .with_context(|| format!("no request for {} was traced", option.name()))
         })?;
-        Some(Stack {
-            option: option.name().to_owned(),
-            bytes: Figure::new(deepest, Some(targets::STACK)),
-        })
+        Ok(Row::new(option.name(), each, Some(targets::STACK)))
     };
-    Choice::ALL.into_iter().filter_map(deepest).collect()
+    Ok(Section {
+        title: "bytes of stack, from mptcp_getsockopt() down".to_owned(),
+        rows: Choice::ALL
+            .into_iter()
+            .map(deepest)
+            .collect::<Result<_>>()?,
+    })
 }
 
-fn code(objects: &Path) -> Result<Code> {
+fn locked(measured: &Each<Measured>) -> Result<Section> {
+    let names = measured.c.traces.iter().map(|(name, _)| name);
+    let full = names.filter(|name| name.request == requests::FULL && name.subflows == 1);
+    let row = |name: &Name| {
+        let each = measured.try_map(|kernel| Ok(kernel.trace(name)?.locked() as f64))?;
+        Ok(Row::new(&name.to_string(), each, None))
+    };
+    Ok(Section {
+        title: "instructions with the lock of the connection held".to_owned(),
+        rows: full.map(row).collect::<Result<_>>()?,
+    })
+}
+
+/// The size of the code, and the code of Rust with helpers called and inlined.
+fn code(objects: &Path) -> Result<(Section, [Text; 2])> {
     let [c, rust, inline] = ["c", "rust", "inline-rust"].map(|kernel| objects.join(kernel));
     let (rust, inline) = (Text::compare(&c, &rust)?, Text::compare(&c, &inline)?);
     let each = Each {
@@ -293,38 +285,54 @@ fn code(objects: &Path) -> Result<Code> {
         rust: rust.rust.values().sum::<i64>() as f64,
         inline: inline.rust.values().sum::<i64>() as f64,
     };
-    Ok(Code {
-        bytes: Figure::new(each, Some(targets::TEXT)),
-        rust,
-        inline,
-    })
+    let name = "of the implementation, helpers included";
+    let section = Section {
+        title: "bytes of code".to_owned(),
+        rows: vec![Row::new(name, each, Some(targets::TEXT))],
+    };
+    Ok((section, [rust, inline]))
 }
 
-fn loaded(measured: &Each<Measured>, boots: fn(&Measured) -> &[Boot]) -> Result<Vec<Loaded>> {
+/// Readers beside a connection at full speed: the middle of what was measured.
+fn load(
+    measured: &Each<Measured>,
+    boots: fn(&Measured) -> &[Boot],
+    where_: &str,
+) -> Result<Vec<Section>> {
     let loads = measured.try_map(|kernel| Ok(Boot::loads(boots(kernel))))?;
-    let names = loads.c.keys().map(|name| &**name);
-    names
-        .map(|reader| {
-            let middle = |f: fn(&Load, &Load) -> f64| {
-                loads.try_map(|loads| {
-                    let [with, without] = [reader, NOBODY].map(|reader| loads.get(reader));
-                    let pairs = with
-                        .into_iter()
-                        .flatten()
-                        .zip(without.into_iter().flatten());
-                    let values = pairs.map(|(with, without)| f(with, without));
-                    median(values)
-                        .with_context(|| format!("not every kernel had the reader {reader}"))
-                })
-            };
-            Ok(Loaded {
-                reader: reader.to_owned(),
-                answers: Figure::new(middle(|load, _| load.answers)?, None),
-                throughput: Figure::new(middle(|load, _| load.throughput / 1e6)?, None),
-                lost: middle(|load, none| 100.0 * (1.0 - load.throughput / none.throughput))?,
-            })
+    let row = |reader: &str, figure: fn(&Load, &Load) -> f64| {
+        let each = loads.try_map(|loads| {
+            let of = |reader| loads.get(reader).into_iter().flatten();
+            let values = of(reader).zip(of(NOBODY));
+            median(values.map(|(with, without)| figure(with, without)))
+                .with_context(|| format!("not every kernel had the reader {reader}"))
+        })?;
+        Ok(Row::new(reader, each, None))
+    };
+    let readers = loads.c.keys().filter(|reader| *reader != NOBODY);
+    let section = |title: &str, figure: fn(&Load, &Load) -> f64| {
+        anyhow::Ok(Section {
+            title: format!("{title}{where_}"),
+            rows: readers
+                .clone()
+                .map(|reader| row(reader, figure))
+                .collect::<Result<_>>()?,
         })
-        .collect()
+    };
+    Ok(vec![
+        section(
+            "calls per second beside a connection at full speed, of",
+            |with, _| with.answers,
+        )?,
+        section(
+            "% of the speed of that connection that is left with these calls",
+            |with, without| 100.0 * with.throughput / without.throughput,
+        )?,
+        Section {
+            title: format!("MB per second over that connection{where_}"),
+            rows: vec![row(NOBODY, |with, _| with.throughput / 1e6)?],
+        },
+    ])
 }
 
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -393,46 +401,38 @@ mod tests {
         instructions.iter().map(round).collect()
     }
 
-    fn alike(each: Each<f64>, rounds: Each<Vec<Round>>) -> Alike {
-        Alike::new(&each, rounds, Some(1.0))
-    }
-
     #[test]
-    fn what_rust_does_without_is_off_the_cost_of_c() {
+    fn a_saved_round_is_off_the_cost_of_c() {
         let each = Each {
             c: 1000.0,
             rust: 800.0,
             inline: 600.0,
         };
-        let fewer = alike(
-            each,
-            Each {
-                c: rounds(&[100, 20, 80]),
-                rust: rounds(&[100]),
-                inline: rounds(&[]),
-            },
-        );
-        assert_eq!((fewer.saved, fewer.inline_saved), (100, 200));
-        assert_eq!((fewer.ratio, fewer.met), (800.0 / 900.0, Some(true)));
-        assert_eq!(fewer.inline_ratio, 600.0 / 800.0);
+        let rounds = Each {
+            c: rounds(&[100, 20, 80]),
+            rust: rounds(&[100]),
+            inline: rounds(&[]),
+        };
+        let Alike { saved, ratio } = Alike::new(&each, &rounds, Some(1.0));
+        assert_eq!((saved, ratio.rust), (100, 800.0 / 900.0));
+        assert_eq!(ratio.inline, 600.0 / 800.0);
+        assert_eq!(ratio.met(), Some(true));
     }
 
     #[test]
-    fn what_rust_does_besides_is_its_own_cost() {
+    fn another_round_is_a_cost_of_rust() {
         let each = Each {
             c: 500.0,
             rust: 510.0,
             inline: 500.0,
         };
-        let more = alike(
-            each,
-            Each {
-                c: rounds(&[100]),
-                rust: rounds(&[100, 100]),
-                inline: rounds(&[100]),
-            },
-        );
-        assert_eq!((more.saved, more.inline_saved), (0, 0));
-        assert_eq!((more.ratio, more.met), (510.0 / 500.0, Some(false)));
+        let rounds = Each {
+            c: rounds(&[100]),
+            rust: rounds(&[100, 100]),
+            inline: rounds(&[100]),
+        };
+        let Alike { saved, ratio } = Alike::new(&each, &rounds, Some(1.0));
+        assert_eq!((saved, ratio.rust), (0, 510.0 / 500.0));
+        assert_eq!(ratio.met(), Some(false));
     }
 }

@@ -9,7 +9,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{Figure, Request};
+use super::{Request, Row};
 use crate::requests::FULL;
 
 const COLORS: [RGBColor; 3] = [
@@ -36,7 +36,7 @@ pub fn draw(requests: &[Request], file: &Path) -> Result<()> {
         .collect();
     let ratios = full
         .iter()
-        .flat_map(|request| [request.instructions.ratio, alike(&request.instructions)]);
+        .flat_map(|request| [request.instructions.ratio.rust, alike(&request.instructions)]);
     let (lowest, highest) = ratios.fold((1.0f64, 1.0f64), |(low, high), ratio| {
         (low.min(ratio), high.max(ratio))
     });
@@ -74,13 +74,13 @@ pub fn draw(requests: &[Request], file: &Path) -> Result<()> {
     let mut rows = (40..).step_by(22);
     let options = full.chunk_by(|a, b| a.name.option == b.name.option);
     for (requests, color) in options.zip(COLORS) {
-        let points = |ratio: fn(&Figure) -> f64| {
+        let points = |ratio: fn(&Row) -> f64| {
             let point =
                 |request: &&Request| (request.name.subflows as f64, ratio(&request.instructions));
             requests.iter().map(point).collect::<Vec<_>>()
         };
         let style = color.stroke_width(2);
-        let measured = points(|figure| figure.ratio);
+        let measured = points(|row| row.ratio.rust);
         chart.draw_series(LineSeries::new(measured, style.filled()).point_size(3))?;
         chart.draw_series(DashedLineSeries::new(points(alike), DASH, GAP, style))?;
 
@@ -100,9 +100,7 @@ pub fn draw(requests: &[Request], file: &Path) -> Result<()> {
 }
 
 /// The ratio without the rounds of the lock that Rust saves.
-fn alike(figure: &Figure) -> f64 {
-    figure
-        .alike
-        .as_ref()
-        .map_or(figure.ratio, |alike| alike.ratio)
+fn alike(row: &Row) -> f64 {
+    let ratio = row.alike.as_ref().map_or(&row.ratio, |alike| &alike.ratio);
+    ratio.rust
 }
