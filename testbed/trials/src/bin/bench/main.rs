@@ -13,7 +13,6 @@ mod profile;
 mod report;
 mod requests;
 mod results;
-mod source;
 mod text;
 mod trace;
 

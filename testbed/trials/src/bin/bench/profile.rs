@@ -3,16 +3,15 @@
 //! A request in C and in Rust, side by side.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use addr2line::{Loader, demangle_auto};
+use anyhow::{Result, anyhow, ensure};
 
 use crate::lock::locking;
 use crate::results::Name;
-use crate::source::{self, Frame};
-use crate::text::DISPATCHER;
 use crate::trace::{self, Trace};
 
 /// What to compare.
@@ -29,71 +28,11 @@ pub struct Options {
     calls: bool,
 }
 
-/// The traces of one kernel.
-struct Kernel {
-    name: &'static str,
-    traces: Vec<(Name, Trace)>,
-    objects: PathBuf,
-    /// The functions that each instruction is of.
-    frames: HashMap<u64, Vec<Frame>>,
-}
-
-impl Kernel {
-    fn read(name: &'static str, traces: &Path, objects: PathBuf) -> Result<Self> {
-        let traces = trace::read(traces)?;
-        let code = traces.iter().flat_map(|(_, trace)| &trace.code);
-        let mut addresses: Vec<_> = code.map(|(address, _)| *address).collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        let kernel = Self {
-            name,
-            traces,
-            frames: source::frames(&objects, &addresses)?,
-            objects,
-        };
-        for (name, trace) in &kernel.traces {
-            let then = trace.functions().get(DISPATCHER).copied();
-            ensure!(
-                kernel.functions(trace).get(DISPATCHER).copied() == then,
-                "the {} kernel has been built since {name} was traced",
-                kernel.name
-            );
-        }
-        Ok(kernel)
-    }
-
-    fn frames(&self, address: u64) -> &[Frame] {
-        self.frames.get(&address).map_or(&[], |frames| frames)
-    }
-
-    /// Instructions by function.
-    fn functions(&self, trace: &Trace) -> BTreeMap<&str, u64> {
-        let mut functions = BTreeMap::new();
-        for (address, count) in &trace.code {
-            let function = self.frames(*address).first();
-            let name = function.map_or("", |frame| &frame.function_name);
-            let name = if name.is_empty() { "?" } else { name };
-            *functions.entry(name).or_default() += count;
-        }
-        functions
-    }
-
-    /// Instructions by line of the source, for as much as there is debug information of.
-    fn source(&self, trace: &Trace) -> Node {
-        let mut root = Node::default();
-        for (address, count) in &trace.code {
-            root.add(self.frames(*address), *count);
-        }
-        root
-    }
-}
-
 /// Prints the comparison of each request.
 pub fn run(options: &Options) -> Result<()> {
-    let c = Kernel::read("C", &options.c, options.objects.join("c"))?;
-    let rust = Kernel::read("Rust", &options.rust, options.objects.join("rust"))?;
-    let names = |kernel: &Kernel| -> Vec<_> {
-        let names = kernel.traces.iter().map(|(name, _)| name.to_string());
+    let [c, rust] = [trace::read(&options.c)?, trace::read(&options.rust)?];
+    let names = |traces: &[(Name, Trace)]| -> Vec<_> {
+        let names = traces.iter().map(|(name, _)| name.to_string());
         names.collect()
     };
     ensure!(
@@ -101,26 +40,19 @@ pub fn run(options: &Options) -> Result<()> {
         "not the same requests were traced"
     );
 
-    for ((name, from_c), (_, from_rust)) in c.traces.iter().zip(&rust.traces) {
+    for ((name, c), (_, rust)) in c.iter().zip(&rust) {
         println!("{name}");
-        let sides = [(&c, from_c), (&rust, from_rust)];
+        let sides = [("C", "c", c), ("Rust", "rust", rust)];
         if options.calls {
-            for (kernel, trace) in sides {
-                calls(kernel.name, trace);
+            for (name, _, trace) in sides {
+                calls(name, trace);
             }
         }
-        compare(&c.functions(from_c), &rust.functions(from_rust));
-        sum(from_c, from_rust);
-        for (kernel, trace) in sides {
-            let source = kernel.source(trace);
-            println!(
-                "\n{}, by line of the source: instructions, and of them those of the function itself",
-                kernel.name
-            );
-            source
-                .children
-                .iter()
-                .for_each(|node| node.print(&kernel.objects, 0));
+        compare(&c.functions(), &rust.functions());
+        sum(c, rust);
+        for (name, folder, trace) in sides {
+            println!("\n{name}, by line of the source: instructions, and the function of the line");
+            lines(&options.objects.join(folder), trace)?;
         }
         println!();
     }
@@ -137,10 +69,10 @@ fn calls(name: &str, trace: &Trace) {
     }
 }
 
-fn compare(c: &BTreeMap<&str, u64>, rust: &BTreeMap<&str, u64>) {
+fn compare(c: &BTreeMap<String, u64>, rust: &BTreeMap<String, u64>) {
     println!("\n{:>7} {:>7} {:>7}  instructions of", "C", "Rust", "more");
-    let count = |of: &BTreeMap<&str, u64>, name| of.get(name).copied().unwrap_or(0);
-    let names: BTreeSet<_> = c.keys().chain(rust.keys()).copied().collect();
+    let count = |of: &BTreeMap<String, u64>, name: &str| of.get(name).copied().unwrap_or(0);
+    let names: BTreeSet<_> = c.keys().chain(rust.keys()).map(|name| &**name).collect();
     let counts = names
         .into_iter()
         .map(|name| (count(c, name), count(rust, name), name));
@@ -162,6 +94,7 @@ fn compare(c: &BTreeMap<&str, u64>, rust: &BTreeMap<&str, u64>) {
         let sum = |of: fn(&(u64, u64, &str)) -> u64| group.iter().map(of).sum();
         line(title, sum(|counts| counts.0), sum(|counts| counts.1));
         for (c, rust, name) in &group {
+            let name = demangle_auto((*name).into(), None);
             line(&format!("  {name}"), *c, *rust);
         }
     }
@@ -206,78 +139,43 @@ fn sum(c: &Trace, rust: &Trace) {
     }
 }
 
-/// A function of the source, in place: called by the function that it is inlined into.
-#[derive(Debug, Default)]
-struct Node {
-    name: String,
-    /// Instructions, of which those of inlined functions are a part.
-    instructions: u64,
-    /// File, line, and instructions of its own there, in the order of execution.
-    lines: Vec<(String, usize, u64)>,
-    /// What is inlined into it, in the order of execution.
-    children: Vec<Node>,
-}
-
-impl Node {
-    fn add(&mut self, frames: &[Frame], count: u64) {
-        let Some((first, rest)) = frames.split_first() else {
-            return;
-        };
-        // Of assembly, and of what has no lines, there is the name of a file at most.
-        if !first.file_name.contains('/') {
-            return;
+/// Prints the lines of the source in the order of execution, for as much as there is debug information of. A
+/// function that is inlined is followed by the one that it is inlined into.
+fn lines(objects: &Path, trace: &Trace) -> Result<()> {
+    let error = |error| anyhow!("{}: {error}", objects.display());
+    let source = Loader::new(objects.join("vmlinux")).map_err(error)?;
+    let mut lines: Vec<(String, u64)> = Vec::new();
+    for (address, count) in &trace.code {
+        let mut frames = source.find_frames(*address).map_err(error)?;
+        let (mut place, mut functions) = (None, Vec::new());
+        while let Some(frame) = frames.next()? {
+            let location = frame.location.and_then(|it| Some((it.file?, it.line?)));
+            place = place.or(location);
+            if let Some(function) = frame.function {
+                functions.push(function.demangle()?.into_owned());
+            }
         }
-        let name = &first.function_name;
-        let known = self.children.iter().position(|node| node.name == *name);
-        let place = known.unwrap_or_else(|| {
-            self.children.push(Self {
-                name: name.clone(),
-                ..Self::default()
-            });
-            self.children.len() - 1
-        });
-        let node = &mut self.children[place];
-        node.instructions += count;
-        if !rest.is_empty() {
-            return node.add(rest, count);
-        }
-        let here = |(file, line, _): &(String, usize, u64)| {
-            *file == first.file_name && *line == first.line
+        let Some((file, number)) = place else {
+            continue;
         };
-        match node.lines.iter().position(here) {
-            Some(place) => node.lines[place].2 += count,
-            None => node
-                .lines
-                .push((first.file_name.clone(), first.line, count)),
+        let file = objects.join(file);
+        let name = file.file_name().unwrap_or_default().display();
+        let functions = functions.join(" < ");
+        let line = format!("{functions}  {name}:{number}: {}", text(&file, number));
+        match lines.iter_mut().find(|known| known.0 == line) {
+            Some(known) => known.1 += count,
+            None => lines.push((line, *count)),
         }
     }
-
-    fn print(&self, objects: &Path, depth: usize) {
-        let own: u64 = self.lines.iter().map(|line| line.2).sum();
-        let margin = 2 * depth;
-        println!(
-            "{:7} {own:7}  {:margin$}{}",
-            self.instructions, "", self.name
-        );
-        for (file, line, count) in &self.lines {
-            let file = objects.join(file);
-            println!(
-                "{:7} {count:7}  {:margin$}  {}:{line}: {}",
-                "",
-                "",
-                file.file_name().unwrap_or_default().display(),
-                text(&file, *line)
-            );
-        }
-        for node in &self.children {
-            node.print(objects, depth + 1);
-        }
+    for (line, count) in lines {
+        println!("{count:7}  {line}");
     }
+    Ok(())
 }
 
 /// A line of the source, if it is there.
-fn text(file: &Path, line: usize) -> String {
+fn text(file: &Path, number: u32) -> String {
     let text = fs::read_to_string(file).unwrap_or_default();
-    let line = line.checked_sub(1).and_then(|n| text.lines().nth(n));
+    let line = text.lines().nth(number.saturating_sub(1) as usize);
     line.map_or("?", str::trim).to_owned()
 }
