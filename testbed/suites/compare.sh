@@ -34,7 +34,7 @@ done
 mkdir -p "$results"
 "$trials/fuzz" compare "$of_c" "$of_rust" --file fuzz-64 --file fuzz-32 | tee "$results/fuzz-$KIND.tap" || say "$replay"
 cp "$of_rust/faults.tap" "$results/faults-$KIND.tap"
-"$trials/faults" compare "$of_c/faults" "$of_rust/faults" | tee "$results/faults-compared-$KIND.tap" || :
+"$trials/faults" compare "$of_c" "$of_rust" --file faults | tee "$results/faults-compared-$KIND.tap" || :
 "$trials/stall" compare "$of_c" "$of_rust" --file stall-64 --file stall-32 | tee "$results/stall-$KIND.tap" || :
 for bits in 64 32; do
 	check "$bits-bit states: the same results" same_lines "states-$bits"

@@ -34,7 +34,7 @@ fuzz() {
 }
 
 faults() {
-	"$trials/faults" compare "$work/c/faults" "$work/requests/faults"
+	"$trials/faults" compare "$work/c" "$work/requests" --file faults
 }
 
 stall() {

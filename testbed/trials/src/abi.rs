@@ -109,11 +109,20 @@ pub fn u32_at(bytes: &[u8], offset: usize) -> u32 {
 }
 
 /// Calls getsockopt(2) with a buffer. Returns 0 or a negative error number, and `optlen` afterwards.
-pub fn get(socket: impl AsFd, level: c_int, option: c_int, buffer: &mut [u8]) -> (c_int, u32) {
+///
+/// # Safety
+///
+/// If the kernel writes to where the buffer points, no reference may exist to that memory.
+pub unsafe fn get(
+    socket: impl AsFd,
+    level: c_int,
+    option: c_int,
+    buffer: &mut [u8],
+) -> (c_int, u32) {
     let mut len = buffer.len() as u32;
     let optval = buffer.as_mut_ptr().expose_provenance();
     let optlen = (&raw mut len).expose_provenance();
-    // SAFETY: The kernel writes to no more of the buffer than its length.
+    // SAFETY: The buffer and its length are borrowed, and for the rest, the caller promises.
     let ret = unsafe { getsockopt(socket, level, option, optval, optlen) };
     (ret, len)
 }

@@ -4,10 +4,13 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+
+use crate::ktap::Ktap;
 
 /// The last line of a file that is whole.
 const END: &str = "end";
@@ -53,13 +56,45 @@ impl Recorder {
     }
 }
 
+/// The files of two kernels.
+#[derive(Debug, clap::Args)]
+pub struct Compare {
+    /// Two folders with results, those of the C kernel first
+    #[arg(num_args = 2, required = true)]
+    folders: Vec<PathBuf>,
+    /// A file that both have
+    #[arg(long = "file", required = true)]
+    pub files: Vec<String>,
+}
+
+impl Compare {
+    /// A file of each kernel.
+    pub fn paths(&self, file: &str) -> [PathBuf; 2] {
+        [0, 1].map(|kernel| self.folders[kernel].join(file))
+    }
+
+    /// Compares all files, and prints a test for each, and how many `results` are the same. For `words`, see
+    /// [`compare()`].
+    pub fn run(&self, results: &str, words: impl Fn(&str, u64) -> Result<String>) -> ExitCode {
+        let mut ktap = Ktap::new(self.files.len());
+        let mut same = 0;
+        for file in &self.files {
+            let [a, b] = self.paths(file);
+            let compared = compare(&a, &b, &words).map(|results| same += results);
+            ktap.result(&format!("{file}: the same results"), compared);
+        }
+        ktap.figure(same, results);
+        ktap.end()
+    }
+}
+
 /// Compares two files, and returns how many answers they have.
 ///
 /// # Errors
 ///
 /// Answers differ: the first are shown, each introduced with what `words` makes of the title and the
 /// number of its line. Or a file is not whole, or of other requests.
-pub fn compare(a: &Path, b: &Path, words: impl Fn(&str, u64) -> Result<String>) -> Result<u64> {
+fn compare(a: &Path, b: &Path, words: impl Fn(&str, u64) -> Result<String>) -> Result<u64> {
     const SHOWN: u64 = 10;
     let open = |path: &Path| {
         let file = File::open(path).with_context(|| path.display().to_string())?;

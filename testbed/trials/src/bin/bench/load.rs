@@ -9,7 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use mptcp_trials::net::{Connection, Family, SERVER, cable_address, cabled, ip, listen_at, socket, wait_for};
+use mptcp_trials::net::{
+    Connection, Family, SERVER, cable_address, cabled, ip, listen_at, socket, wait_for,
+};
 use mptcp_trials::request::{Choice, Request};
 use socket2::{Protocol, Socket};
 

@@ -264,7 +264,11 @@ impl Director {
             .iter()
             .find(|(v6, protocol, _)| (*v6, *protocol) == (kind.v6, far));
         let (_, _, listener) = listener.context("no listener")?;
-        let port = listener.local_addr()?.as_socket().context("no port")?.port();
+        let port = listener
+            .local_addr()?
+            .as_socket()
+            .context("no port")?
+            .port();
         let client = Socket::new(domain(kind.v6), Type::STREAM, Some(near))?;
         let server = SocketAddr::from((address(kind.v6, 0, host::SERVER), port));
         let connection = Connection::connect_to(client, &server.into(), listener)?;

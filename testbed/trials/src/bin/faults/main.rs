@@ -22,7 +22,7 @@ use mptcp_trials::cast::{self, State};
 use mptcp_trials::ktap::Ktap;
 use mptcp_trials::net::{self, Connection, Family, PATIENCE};
 use mptcp_trials::probe::{Probe, Write, writes};
-use mptcp_trials::records::{self, Recorder};
+use mptcp_trials::records::{Compare, Recorder};
 use mptcp_trials::request::Snapshot;
 use mptcp_trials::space::{self, Space};
 
@@ -37,19 +37,18 @@ enum Command {
     },
     /// By the kernel's fault injection, which only the debug flavour has
     Inject,
-    /// Show where the answers of two kernels differ
-    Compare {
-        /// Two such files
-        #[arg(num_args = 2, required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Show where the results of two kernels differ
+    Compare(Compare),
 }
 
 fn main() -> ExitCode {
     mptcp_trials::exit(match Command::parse() {
         Command::Pages { output } => pages(&output),
         Command::Inject => inject(),
-        Command::Compare { files } => Ok(compare(&files)),
+        Command::Compare(compare) => Ok(compare
+            .run("requests with a fault had the same result", |title, n| {
+                Ok(format!("{title}, number {n}:"))
+            })),
     })
 }
 
@@ -234,15 +233,4 @@ fn beginning(changed: &[bool], writes: &[Write], probe: &Probe) -> Option<usize>
         written[space::index(write.address)?..][..write.len].fill(true);
     }
     None
-}
-
-fn compare(files: &[PathBuf]) -> ExitCode {
-    let mut ktap = Ktap::new(1);
-    let compared = records::compare(&files[0], &files[1], |title, n| {
-        Ok(format!("{title}, number {n}:"))
-    });
-    let answers =
-        compared.map(|answers| ktap.figure(answers, "requests with a fault answered the same"));
-    ktap.result("faults: the same answers", answers);
-    ktap.end()
 }

@@ -13,8 +13,7 @@ use clap::Parser;
 use generate::generate;
 use mptcp_trials::answer::{self, Asker};
 use mptcp_trials::cast::{self, Role};
-use mptcp_trials::ktap::Ktap;
-use mptcp_trials::records::{self, Recorder};
+use mptcp_trials::records::{Compare, Recorder};
 
 /// Asks for the options about subflows in every way, and compares what two kernels answered
 #[derive(Parser)]
@@ -34,15 +33,8 @@ enum Command {
         #[arg(long, required_unless_present = "only")]
         output: Option<PathBuf>,
     },
-    /// Show where the answers of two kernels differ
-    Compare {
-        /// Two folders with such files
-        #[arg(num_args = 2, required = true)]
-        folders: Vec<PathBuf>,
-        /// A file that both have
-        #[arg(long = "file", required = true)]
-        files: Vec<String>,
-    },
+    /// Show where the results of two kernels differ
+    Compare(Compare),
 }
 
 fn main() -> ExitCode {
@@ -58,7 +50,7 @@ fn main() -> ExitCode {
             output,
             ..
         } => run(seed, count, &output.expect("clap requires it")),
-        Command::Compare { folders, files } => Ok(compare(&folders, &files)),
+        Command::Compare(files) => Ok(compare(&files)),
     })
 }
 
@@ -97,26 +89,14 @@ fn replay(seed: u64, n: u64) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn compare(folders: &[PathBuf], files: &[String]) -> ExitCode {
+fn compare(compare: &Compare) -> ExitCode {
     let roles = Role::all();
-    let words = |of: &str, n| {
-        let (bits, seed) = of
+    compare.run("requests had the same result", |title, n| {
+        let (bits, seed) = title
             .split_once("-bit requests of seed ")
             .context("not a file of this program")?;
         let (actor, probe) = generate(seed.parse()?, n, bits.parse()?, &roles);
-        Ok(format!(
-            "{of}, number {n}, to the {}: {probe}",
-            roles[actor]
-        ))
-    };
-
-    let mut ktap = Ktap::new(files.len());
-    let mut same = 0;
-    for file in files {
-        let compared = records::compare(&folders[0].join(file), &folders[1].join(file), words);
-        let result = compared.map(|answers| same += answers);
-        ktap.result(&format!("fuzz: {file}: the same answers"), result);
-    }
-    ktap.figure(same, "requests answered the same");
-    ktap.end()
+        let role = roles[actor];
+        Ok(format!("{title}, number {n}, to the {role}: {probe}"))
+    })
 }

@@ -50,9 +50,7 @@ impl<T: Send + 'static> Call<T> {
 
     /// Waits until the call returns. Returns what it returned.
     pub fn end(self) -> Result<T> {
-        wait_for("a call to return", || {
-            Ok(self.has_returned().then_some(()))
-        })?;
+        wait_for("a call to return", || Ok(self.has_returned().then_some(())))?;
         self.thread.join().map_err(|_| anyhow!("panicked"))
     }
 }
@@ -76,7 +74,9 @@ impl Calls {
         ] {
             calls.begin(name, move || {
                 let mut info = [0; MPTCP_INFO_SIZE];
-                Ok(abi::get(socket, abi::SOL_MPTCP, option, &mut info[..len]).0)
+                let info = &mut info[..len];
+                // SAFETY: The buffer has no pointers.
+                Ok(unsafe { abi::get(socket, abi::SOL_MPTCP, option, info) }.0)
             });
         }
         calls

@@ -3,12 +3,13 @@
 //! Compares what waited on the C kernel and on the Rust kernel.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use mptcp_trials::ktap::Ktap;
 use mptcp_trials::net::Family;
+use mptcp_trials::records::Compare;
 use mptcp_trials::request::Choice;
 
 use crate::stalled::Access;
@@ -40,15 +41,15 @@ fn error(family: Family) -> &'static str {
     }
 }
 
-/// Compares the files of that name in the folders of the C and the Rust kernel.
-pub fn compare(folders: &[PathBuf], files: &[String]) -> ExitCode {
+/// Compares files of the C and of the Rust kernel.
+pub fn compare(compare: &Compare) -> ExitCode {
     let locked = || {
         let of = |option| LOCKED_BY_RUST.map(|access| (option, access));
         Choice::ALL.into_iter().flat_map(of)
     };
-    let mut ktap = Ktap::new(files.len() * (locked().count() + 2));
-    for file in files {
-        let [c, rust] = [0, 1].map(|kernel| rows(&folders[kernel].join(file)));
+    let mut ktap = Ktap::new(compare.files.len() * (locked().count() + 2));
+    for file in &compare.files {
+        let [c, rust] = compare.paths(file).map(|path| rows(&path));
         let (c, rust) = match (c, rust) {
             (Ok(c), Ok(rust)) => (c, rust),
             (Err(error), _) | (_, Err(error)) => {

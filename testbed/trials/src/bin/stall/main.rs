@@ -10,13 +10,13 @@ mod sockets;
 mod stalled;
 mod trap;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
 use mptcp_trials::net::{self, Family};
+use mptcp_trials::records::Compare;
 use mptcp_trials::request::Choice;
 
 use connection::SUBFLOWS;
@@ -32,20 +32,13 @@ enum Command {
         seconds: f64,
     },
     /// Compare what two kernels showed, C first
-    Compare {
-        /// Two folders with such files
-        #[arg(num_args = 2, required = true)]
-        folders: Vec<PathBuf>,
-        /// A file that both have
-        #[arg(long = "file", required = true)]
-        files: Vec<String>,
-    },
+    Compare(Compare),
 }
 
 fn main() -> ExitCode {
     mptcp_trials::exit(match Command::parse() {
         Command::Run { seconds } => run(Duration::from_secs_f64(seconds)),
-        Command::Compare { folders, files } => Ok(compare::compare(&folders, &files)),
+        Command::Compare(files) => Ok(compare::compare(&files)),
     })
 }
 

@@ -73,10 +73,10 @@ fn ask(socket: &Socket, option: Choice) -> Vec<(&'static str, String)> {
     let mut invalid = |len: usize, number: u8| {
         optval.copy_from_slice(&fresh);
         optval[at] = number;
-        let mut optlen = len as u32;
-        let optlen = (&raw mut optlen).expose_provenance();
-        // SAFETY: The buffer is ours, and as large as the request says. The arrays have no address.
-        unsafe { option.ask(socket, optval.as_mut_ptr().expose_provenance(), optlen) }
+        let optval = &mut optval[..len];
+        // SAFETY: The buffer has no pointers.
+        let (ret, _) = unsafe { abi::get(socket, abi::SOL_MPTCP, option.number(), optval) };
+        ret
     };
     vec![
         (
@@ -117,7 +117,8 @@ fn other_levels(socket: &Socket) -> Vec<(String, String)> {
     });
     requests
         .map(|((name, level), option)| {
-            let (ret, len) = abi::get(socket, level, option, &mut [0; 64]);
+            // SAFETY: The buffer has no pointers.
+            let (ret, len) = unsafe { abi::get(socket, level, option, &mut [0; 64]) };
             (
                 format!("option {option} of {name}"),
                 format!("{ret}, optlen {len}"),

@@ -34,9 +34,12 @@ pub fn draw(requests: &[Request], file: &Path) -> Result<()> {
         .iter()
         .filter(|request| request.name.request == FULL)
         .collect();
-    let ratios = full
-        .iter()
-        .flat_map(|request| [request.instructions.ratio.rust, alike(&request.instructions)]);
+    let ratios = full.iter().flat_map(|request| {
+        [
+            request.instructions.ratio.rust,
+            alike(&request.instructions),
+        ]
+    });
     let (lowest, highest) = ratios.fold((1.0f64, 1.0f64), |(low, high), ratio| {
         (low.min(ratio), high.max(ratio))
     });

@@ -52,7 +52,10 @@ pub fn print(report: &Report) -> usize {
                     missed += 1;
                     let (title, name) = (&section.title, &row.name);
                     let target = ratio.target.unwrap_or_default();
-                    println!("MISSED: {title}, {name}: {kind}{:.3}, at most {target:.2}", ratio.rust);
+                    println!(
+                        "MISSED: {title}, {name}: {kind}{:.3}, at most {target:.2}",
+                        ratio.rust
+                    );
                 }
             }
         }
@@ -82,7 +85,11 @@ fn line(row: &Row) {
 
 /// A ratio, its target, and whether that is met.
 fn ratio(ratio: &Ratio) -> String {
-    let target = ratio.target.map_or(String::new(), |target| format!("{target:.2}"));
-    let met = ratio.met().map_or("", |met| if met { "met" } else { "MISSED" });
+    let target = ratio
+        .target
+        .map_or(String::new(), |target| format!("{target:.2}"));
+    let met = ratio
+        .met()
+        .map_or("", |met| if met { "met" } else { "MISSED" });
     format!("{:6.3}  {target:>7} {met:6}", ratio.rust)
 }
