@@ -221,7 +221,8 @@ impl Asker {
                 self.writes = writes(&probe, &self.space, subflows);
             }
             self.ret[run] = probe.ask(&mut self.space, &actor.socket)?;
-            self.space.read_image(&mut self.image[run]);
+            self.image[run].clear();
+            self.image[run].extend_from_slice(self.space.bytes());
         }
         self.probe = probe;
 

@@ -8,7 +8,6 @@ pub mod answer;
 pub mod cast;
 pub mod check;
 pub mod ktap;
-pub mod memory;
 pub mod net;
 pub mod probe;
 pub mod records;

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The user memory of every request: areas with pages that can be written or only be read, between
-//! which there is nothing.
+//! The user memory of requests: pages that can be written, and one that can only be read, with gaps between them.
 
 use std::io;
 use std::ops::Range;
+use std::ptr;
+use std::slice;
 
-use crate::memory::{Memory, PAGE, Page};
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap};
 
-/// Where the first area is, and pages are counted from.
+/// Size of a page.
+pub const PAGE: usize = 4096;
+/// Where the first page is, from which pages are counted.
 const NEAR: usize = 0x2000_0000;
-/// Where the last area is: as far from the others as a header can be long.
+/// Where the last two pages begin: as far from the others as a header can be long.
 pub const FAR: usize = NEAR + (1 << 31);
 
 /// Address of the page `n`, counted from the first.
@@ -18,19 +22,39 @@ pub const fn near(n: usize) -> usize {
     NEAR + n * PAGE
 }
 
-/// Where pages begin that differ in what the kernel may do from those before.
+/// Where memory begins or ends, or begins to be writable, or ends to be.
 pub const EDGES: [usize; 6] = [near(0), near(2), near(3), near(4), near(5), near(6)];
-/// A page that can only be read.
+/// The page that can only be read.
 pub const READ_ONLY: usize = near(4);
 
-const AREAS: [(usize, &[Page]); 3] = [
-    (near(0), &[Page::Open; 2]),
-    (near(3), &[Page::Open, Page::ReadOnly, Page::Open]),
-    (FAR, &[Page::Open; 2]),
+/// All pages, at addresses that are the same in every run.
+const PAGES: [usize; 7] = [
+    near(0),
+    near(1),
+    near(3),
+    READ_ONLY,
+    near(5),
+    FAR,
+    FAR + PAGE,
 ];
 
-/// Where Linux puts programs, their heaps, mappings and stacks: of 32 bits and of 64, each from below
-/// and from above. In the last page of all is nothing.
+/// Size of all pages.
+pub const SIZE: usize = PAGES.len() * PAGE;
+
+/// The address of a byte, counted from the first of the first page.
+pub fn address(index: usize) -> usize {
+    PAGES[index / PAGE] + index % PAGE
+}
+
+/// The opposite of [`address()`]. `None` where there is no memory.
+pub fn index(address: usize) -> Option<usize> {
+    let offset = address % PAGE;
+    let page = PAGES.iter().position(|page| *page == address - offset)?;
+    Some(page * PAGE + offset)
+}
+
+/// Where Linux puts programs, their heaps, mappings and stacks: of 32 bits and of 64, each from below and from
+/// above. The last page of all is not used.
 const PROGRAMS: [Range<u64>; 4] = [
     0x5000_0000..0x6000_0000,
     0xe000_0000..0xffff_e000,
@@ -38,48 +62,17 @@ const PROGRAMS: [Range<u64>; 4] = [
     0x7000_0000_0000..0x7fff_ffff_e000,
 ];
 
-/// Whether it may be in memory of a program's own, where no request should point.
+/// Whether the program itself may have memory at an address. No request may point there.
 pub fn is_program(address: usize) -> bool {
     let address = address as u64;
     PROGRAMS.iter().any(|program| program.contains(&address))
 }
 
-/// Size of an image: a copy of all areas, one behind the other.
-pub const SIZE: usize = (2 + 3 + 2) * PAGE;
-
-/// The address of a byte of an image.
-pub fn address(index: usize) -> usize {
-    let mut begin = 0;
-    for (address, pages) in AREAS {
-        let end = begin + pages.len() * PAGE;
-        if index < end {
-            return address + (index - begin);
-        }
-        begin = end;
-    }
-    unreachable!("an image has {SIZE} bytes");
-}
-
-/// The opposite of [`address()`]. `None` where there is no memory.
-pub fn index(address: usize) -> Option<usize> {
-    let mut begin = 0;
-    for (area, pages) in AREAS {
-        let size = pages.len() * PAGE;
-        let offset = address.wrapping_sub(area);
-        if offset < size {
-            return Some(begin + offset);
-        }
-        begin += size;
-    }
-    None
-}
-
-/// Memory is filled and looked at block by block: most of it is as it was filled.
+/// Memory is filled and compared in blocks. Most of it keeps what it was filled with.
 const BLOCK: usize = 64;
 const _: () = assert!(SIZE.is_multiple_of(BLOCK));
 
-/// The indices of all bytes that any of the images, given with its fill byte, was not filled with, and of some
-/// more.
+/// The indices of all bytes that differ from the fill byte in either of the images, and of some more.
 pub fn changed(images: &[Vec<u8>; 2], fill: [u8; 2]) -> impl Iterator<Item = usize> {
     let blocks = images.each_ref().map(|image| image.as_chunks::<BLOCK>().0);
     (0..SIZE / BLOCK)
@@ -87,41 +80,57 @@ pub fn changed(images: &[Vec<u8>; 2], fill: [u8; 2]) -> impl Iterator<Item = usi
         .flat_map(|n| n * BLOCK..(n + 1) * BLOCK)
 }
 
-/// All areas.
+/// All pages, and a second mapping of them that never faults, through which the process fills them and reads
+/// what the kernel wrote. A process can map them once.
 #[derive(Debug)]
-pub struct Space(Vec<Memory>);
+pub struct Space(*mut u8);
 
 impl Space {
-    /// Maps them.
+    /// Maps the pages.
     ///
     /// # Errors
     ///
-    /// As those of mmap(2).
+    /// As those of the system calls.
     pub fn new() -> io::Result<Self> {
-        let areas = AREAS.iter();
-        let areas = areas.map(|(address, pages)| Memory::new(*address, pages));
-        Ok(Self(areas.collect::<io::Result<_>>()?))
-    }
-
-    /// Makes `image` what is in the memory now.
-    pub fn read_image(&self, image: &mut Vec<u8>) {
-        image.clear();
-        for area in &self.0 {
-            image.extend_from_slice(area.bytes());
+        let file = memfd_create("trials", MemfdFlags::CLOEXEC)?;
+        ftruncate(&file, SIZE as u64)?;
+        let all = ProtFlags::READ | ProtFlags::WRITE;
+        for (n, page) in PAGES.into_iter().enumerate() {
+            let prot = if page == READ_ONLY {
+                ProtFlags::READ
+            } else {
+                all
+            };
+            let place = ptr::with_exposed_provenance_mut(page);
+            let flags = MapFlags::SHARED | MapFlags::FIXED_NOREPLACE;
+            // SAFETY: Nothing is replaced.
+            unsafe { mmap(place, PAGE, prot, flags, &file, (n * PAGE) as u64) }?;
         }
+        let flags = MapFlags::SHARED | MapFlags::POPULATE;
+        // SAFETY: The kernel chooses the place.
+        let view = unsafe { mmap(ptr::null_mut(), SIZE, all, flags, &file, 0) }?;
+        Ok(Self(view.cast()))
     }
 
-    /// How many of the `len` bytes at `address` come before the first in no page that `fits`.
-    fn reach(&self, address: usize, len: usize, fits: impl Fn(Page) -> bool) -> usize {
+    /// The bytes of all pages.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: They stay mapped. The kernel writes through the first mapping, but only during a system call
+        // that is unsafe for that reason; for anything else there is `bytes_mut()`.
+        unsafe { slice::from_raw_parts(self.0, SIZE) }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: As in `bytes()`.
+        unsafe { slice::from_raw_parts_mut(self.0, SIZE) }
+    }
+
+    /// How many of the `len` bytes at `address` the kernel can write before it faults.
+    pub fn writable(&self, address: usize, len: usize) -> usize {
         let mut reach = 0;
         while reach < len {
             let address = address.wrapping_add(reach);
-            if !self
-                .areas
-                .iter()
-                .filter_map(|area| area.page(address))
-                .any(&fits)
-            {
+            let page = address - address % PAGE;
+            if page == READ_ONLY || !PAGES.contains(&page) {
                 break;
             }
             reach += PAGE - address % PAGE;
@@ -129,45 +138,40 @@ impl Space {
         reach.min(len)
     }
 
-    /// How many of the `len` bytes at `address` the kernel can write before it faults.
-    pub fn writable(&self, address: usize, len: usize) -> usize {
-        self.reach(address, len, |page| page == Page::Open)
-    }
-
     /// What the kernel reads at `address`, unless it faults.
     pub fn read<const N: usize>(&self, address: usize) -> Option<[u8; N]> {
-        self.0.iter().find_map(|area| {
-            let offset = address.wrapping_sub(area.address());
-            area.bytes().get(offset..)?.first_chunk().copied()
-        })
+        let mut bytes = [0; N];
+        for (n, byte) in bytes.iter_mut().enumerate() {
+            *byte = self.bytes()[index(address.wrapping_add(n))?];
+        }
+        Some(bytes)
     }
 
     /// Makes every byte `fill`.
     pub fn fill(&mut self, fill: u8) {
-        for area in &mut self.0 {
-            area.bytes_mut().as_chunks_mut().0.fill([fill; BLOCK]);
-        }
+        self.bytes_mut().as_chunks_mut().0.fill([fill; BLOCK]);
     }
 
     /// Puts `bytes` at `address`, as far as there is memory.
     pub fn put(&mut self, address: usize, bytes: &[u8]) {
         for (n, byte) in bytes.iter().enumerate() {
-            let address = address.wrapping_add(n);
-            for area in &mut self.0 {
-                let offset = address.wrapping_sub(area.address());
-                if let Some(place) = area.bytes_mut().get_mut(offset) {
-                    *place = *byte;
-                }
+            if let Some(index) = index(address.wrapping_add(n)) {
+                self.bytes_mut()[index] = *byte;
             }
         }
     }
 
-    /// The next access of the kernel to any page will have to fetch it.
+    /// Lets the next access of the kernel to each page fault, so that the kernel has to map the page.
     ///
     /// # Errors
     ///
     /// As those of madvise(2).
     pub fn evict(&self) -> io::Result<()> {
-        self.0.iter().try_for_each(Memory::evict)
+        for page in PAGES {
+            let place = ptr::with_exposed_provenance_mut(page);
+            // SAFETY: A shared mapping of a file keeps its content.
+            unsafe { madvise(place, PAGE, Advice::LinuxDontNeed) }?;
+        }
+        Ok(())
     }
 }

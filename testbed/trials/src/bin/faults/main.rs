@@ -163,7 +163,6 @@ const IGNORED: usize = 1;
 /// Lets one copy after the other fail, until none is left. Returns after how many writes each failed.
 fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> Result<Vec<usize>> {
     let mut failed = Vec::new();
-    let [mut before, mut after] = [Vec::new(), Vec::new()];
     loop {
         let n = IGNORED + failed.len() + 1;
         let connection = Connection::with_subflows(family, SUBFLOWS.into())?;
@@ -173,12 +172,12 @@ fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> R
         for fill in [probe.fill, !probe.fill] {
             probe.put(space, fill)?;
             planned = writes(probe, space, Some(SUBFLOWS.into()));
-            space.read_image(&mut before);
+            let before = space.bytes().to_vec();
             nth.write_at(n.to_string().as_bytes(), 0)?;
             let ret = probe.ask(space, &connection.client)?;
             injected = is_injected(nth);
-            space.read_image(&mut after);
-            for (changed, (before, after)) in changed.iter_mut().zip(before.iter().zip(&after)) {
+            let bytes = before.iter().zip(space.bytes());
+            for (changed, (before, after)) in changed.iter_mut().zip(bytes) {
                 *changed |= before != after;
             }
             let expected = if injected { -libc::EFAULT } else { 0 };

@@ -14,7 +14,7 @@ use mptcp_trials::cast::Role;
 use mptcp_trials::probe::Probe;
 use mptcp_trials::space::{self, near};
 
-const PAGE: u64 = mptcp_trials::memory::PAGE as u64;
+const PAGE: u64 = mptcp_trials::space::PAGE as u64;
 /// Where the pointers begin in a header that has any.
 const POINTERS: usize = offset_of!(FullInfo, subflow_info);
 const _: () = assert!(POINTERS >= size_of::<SubflowData>());

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::ptr;
 
 use anyhow::{Context, Result, ensure};
-use mptcp_trials::memory::PAGE;
+use mptcp_trials::space::PAGE;
 use mptcp_trials::net::wait_for;
 use mptcp_trials::request::{Answer, CANARY, Choice, Request};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};

@@ -12,7 +12,7 @@ use linux_raw_sys::general::{
     uffdio_writeprotect,
 };
 use linux_raw_sys::ioctl::{UFFDIO_API, UFFDIO_COPY, UFFDIO_REGISTER, UFFDIO_WRITEPROTECT};
-use mptcp_trials::memory::PAGE;
+use mptcp_trials::space::PAGE;
 use mptcp_trials::net::wait_readable;
 use rustix::mm::{Advice, UserfaultfdFlags, madvise, userfaultfd};
 
