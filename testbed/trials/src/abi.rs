@@ -127,6 +127,17 @@ pub unsafe fn get(
     (ret, len)
 }
 
+/// The name of an option.
+pub fn name(option: c_int) -> Option<&'static str> {
+    match option {
+        MPTCP_INFO => Some("MPTCP_INFO"),
+        MPTCP_TCPINFO => Some("MPTCP_TCPINFO"),
+        MPTCP_SUBFLOW_ADDRS => Some("MPTCP_SUBFLOW_ADDRS"),
+        MPTCP_FULL_INFO => Some("MPTCP_FULL_INFO"),
+        _ => None,
+    }
+}
+
 /// Calls getsockopt(2) with any arguments. Returns 0 or a negative error number.
 ///
 /// # Safety

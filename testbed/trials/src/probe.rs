@@ -75,12 +75,9 @@ impl Probe {
 
     /// The option's name, or number.
     pub fn name(&self) -> String {
-        match self.option {
-            abi::MPTCP_INFO => "MPTCP_INFO".into(),
-            abi::MPTCP_TCPINFO => "MPTCP_TCPINFO".into(),
-            abi::MPTCP_SUBFLOW_ADDRS => "MPTCP_SUBFLOW_ADDRS".into(),
-            abi::MPTCP_FULL_INFO => "MPTCP_FULL_INFO".into(),
-            option => format!("option {option}"),
+        match abi::name(self.option) {
+            Some(name) => name.into(),
+            None => format!("option {}", self.option),
         }
     }
 

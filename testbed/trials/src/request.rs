@@ -39,11 +39,7 @@ impl Choice {
 
     /// The name in `include/uapi/linux/mptcp.h`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::TcpInfo => "MPTCP_TCPINFO",
-            Self::SubflowAddrs => "MPTCP_SUBFLOW_ADDRS",
-            Self::FullInfo => "MPTCP_FULL_INFO",
-        }
+        abi::name(self.number()).expect("a known option")
     }
 
     /// getsockopt(2).

@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use cases::{OPTIONS, SUBFLOWS, cases, plain};
+use cases::{SUBFLOWS, cases, plain};
 use clap::Parser;
 use mptcp_trials::abi::TCP_ESTABLISHED;
 use mptcp_trials::answer::Asker;
@@ -23,7 +23,7 @@ use mptcp_trials::ktap::Ktap;
 use mptcp_trials::net::{self, Connection, Family, PATIENCE};
 use mptcp_trials::probe::{Probe, Write, writes};
 use mptcp_trials::records::{Compare, Recorder};
-use mptcp_trials::request::Snapshot;
+use mptcp_trials::request::{Choice, Snapshot};
 use mptcp_trials::space::{self, Space};
 
 /// Lets each access to user memory fail, and looks at what comes of it
@@ -59,7 +59,7 @@ fn pages(output: &Path) -> Result<ExitCode> {
     silent.retain(|actor| actor.role.state == State::Connected(SUBFLOWS));
     net::own_network(SUBFLOWS.into())?;
     let mut file = Recorder::new(output, "requests with a fault")?;
-    let mut ktap = Ktap::new(Family::ALL.len() * OPTIONS.len());
+    let mut ktap = Ktap::new(Family::ALL.len() * Choice::ALL.len());
     let mut faults = 0;
     let mut fails = |access: &str, probe: &Probe, family| {
         for actor in silent
@@ -89,12 +89,12 @@ fn pages(output: &Path) -> Result<ExitCode> {
     };
 
     for family in Family::ALL {
-        for option in OPTIONS {
+        for option in Choice::ALL {
             let result = cases(option).iter().try_for_each(|(access, probe)| {
                 fails(access, probe, family).with_context(|| access.clone())
             });
             ktap.result(
-                &format!("faults: {family:?}, {}", plain(option).name()),
+                &format!("faults: {family:?}, {}", option.name()),
                 result,
             );
         }
@@ -140,17 +140,17 @@ fn inject() -> Result<ExitCode> {
         .open("/proc/thread-self/fail-nth")?;
     let mut space = Space::new().context("the addresses of the requests are taken")?;
     net::own_network(SUBFLOWS.into())?;
-    let mut ktap = Ktap::new(Family::ALL.len() * OPTIONS.len());
+    let mut ktap = Ktap::new(Family::ALL.len() * Choice::ALL.len());
     let mut faults = 0;
 
     for family in Family::ALL {
-        for option in OPTIONS {
+        for option in Choice::ALL {
             let probe = plain(option);
             let result = each_fails(&mut space, &probe, &nth, family).map(|written| {
                 faults += 2 * written.len();
                 ktap.note(format_args!("failed after so many writes: {written:?}"));
             });
-            ktap.result(&format!("inject: {family:?}, {}", probe.name()), result);
+            ktap.result(&format!("inject: {family:?}, {}", option.name()), result);
         }
     }
     ktap.figure(faults, "faults injected");

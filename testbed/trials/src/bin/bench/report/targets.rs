@@ -66,34 +66,3 @@ pub fn request(name: &Name, kind: Kind) -> Option<Target> {
     });
     target.map(|target| target.3)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn target(option: &str, kind: Kind, subflows: usize) -> Option<Target> {
-        let name = Name {
-            option: option.to_owned(),
-            subflows,
-            request: String::new(),
-        };
-        request(&name, kind)
-    }
-
-    #[test]
-    fn the_first_that_fits() {
-        let tcp_info = |kind, subflows| target("MPTCP_TCPINFO", kind, subflows);
-        assert_eq!(target("getppid", Kind::Floor, 0), None);
-        assert_eq!(tcp_info(Kind::Full, 8), Some(both(0.90, 0.91)));
-        assert_eq!(tcp_info(Kind::Full, 4), Some(both(0.90, 0.95)));
-        assert_eq!(tcp_info(Kind::Count, 8), Some(both(0.94, 1.07)));
-        assert_eq!(tcp_info(Kind::Refused, 1), Some(both(1.07, 1.07)));
-        assert_eq!(tcp_info(Kind::Cut, 1), Some(plain(1.00)));
-
-        let full_info = |kind, subflows| target("MPTCP_FULL_INFO", kind, subflows);
-        assert_eq!(full_info(Kind::Full, 1), Some(both(0.90, 0.96)));
-        assert_eq!(full_info(Kind::Fault, 1), Some(plain(1.02)));
-        assert_eq!(full_info(Kind::Cut, 1), Some(plain(0.95)));
-        assert_eq!(full_info(Kind::Cut, 2), Some(plain(1.00)));
-    }
-}
