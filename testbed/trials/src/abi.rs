@@ -71,33 +71,33 @@ pub struct FullInfo {
     pub tcp_info: u64,
 }
 
-/// `struct mptcp_info`, as far as it matters what is where.
+/// `struct mptcp_info`, for the offsets of some fields.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MptcpInfo {
     counts: [u8; 8],
     flags: u32,
-    /// What identifies the connection in a host: a random number.
+    /// A random number that identifies the connection.
     pub token: u32,
-    /// The next byte to be sent: from here the numbers begin with a random one.
+    /// The next byte to be sent. From here to `local_addr_used`, the numbers begin with a random one.
     pub write_seq: u64,
     /// The next byte to be acknowledged.
     pub snd_una: u64,
     rcv_nxt: u64,
-    /// Here the numbers end that begin with a random one.
+    /// Endpoints that are used.
     pub local_addr_used: u8,
     more: [u8; 3],
-    /// With the next, what was sent again.
+    /// Retransmissions. The next field has their bytes.
     pub retransmits: u32,
     bytes_retrans: u64,
-    /// Here that ends.
+    /// Bytes sent.
     pub bytes_sent: u64,
     even_more: [u8; 20],
-    /// Milliseconds that have passed since then: these are the last three.
+    /// Milliseconds since data was last sent. Two more fields of this kind follow.
     pub last_data_sent: u32,
     last_data_recv: u32,
     last_ack_recv: u32,
-    /// Behind the last.
+    /// The end of the last field.
     pub end: [u32; 0],
 }
 
@@ -142,8 +142,8 @@ pub fn name(option: c_int) -> Option<&'static str> {
 ///
 /// # Safety
 ///
-/// The kernel writes wherever the arguments, and what they point to, tell it to, if it is mapped:
-/// that must be memory which no reference of Rust's has borrowed.
+/// The kernel writes to where the arguments point, and to where the pointers in that memory point. No reference
+/// may exist to any of it.
 pub unsafe fn getsockopt(
     socket: impl AsFd,
     level: c_int,

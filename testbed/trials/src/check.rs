@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether an answer agrees with itself and with its request, whatever the connection does meanwhile.
+//! Checks that a result is consistent, whatever the connection does meanwhile.
 
 use std::collections::HashSet;
 use std::mem::offset_of;
@@ -11,32 +11,32 @@ use bytemuck::pod_read_unaligned;
 use linux_raw_sys::net::tcp_info;
 
 use crate::abi::{self, FullInfo, SubflowData, TCP_CLOSE, TCP_ESTABLISHED, u32_at};
-use crate::request::{Answer, CANARY, Choice, Request};
+use crate::request::{CANARY, Reply, Request, SockOpt};
 
 #[cfg(test)]
 mod tests;
 
-/// What an answer says of the connection.
+/// What a result reports of a connection.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// How many subflows there are.
     pub num: usize,
-    /// Those that there was room for.
+    /// The subflows that there was room for.
     pub subflows: Vec<Subflow>,
 }
 
-/// What an answer says of a subflow, as far as it was asked for.
+/// What a result reports of a subflow, as far as there was room for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Subflow {
-    /// The number: 0 if it is but what is left of the first subflow.
+    /// The number. It is 0 for what is left of the first subflow.
     pub id: Option<u32>,
-    /// Local and remote address, the latter without a port if it is no longer connected.
+    /// Local and remote address. The remote one has no port if the subflow is no longer connected.
     pub addrs: Option<(SocketAddr, SocketAddr)>,
     /// The state of TCP.
     pub tcp: Option<Tcp>,
 }
 
-/// Some of what a `struct tcp_info` says.
+/// Some fields of a `struct tcp_info`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tcp {
     /// A state, as in `include/net/tcp_states.h`.
@@ -52,20 +52,16 @@ const CA_STATE_MAX: u8 = 4;
 /// The largest shift of a window.
 const WSCALE_MAX: u8 = 14;
 
-/// Checks a successful answer.
-///
-/// # Errors
-///
-/// The first thing that is wrong.
-pub fn check(request: &Request, answer: &Answer) -> Result<Report> {
+/// Checks a successful reply. The error is the first thing that is wrong.
+pub fn check(request: &Request, reply: &Reply) -> Result<Report> {
     let header = request.header();
     let (num, tcp_info, subflow) = match request.option {
-        Choice::FullInfo => full_info(request, answer)?,
+        SockOpt::FullInfo => full_info(request, reply)?,
         option => {
-            let (num, size, end) = subflow_data(request, answer)?;
-            let array = (size, &answer.optval[header..end]);
+            let (num, size, end) = subflow_data(request, reply)?;
+            let array = (size, &reply.optval[header..end]);
             match option {
-                Choice::TcpInfo => (num, array, (0, &[][..])),
+                SockOpt::TcpInfo => (num, array, (0, &[][..])),
                 _ => (num, (0, &[][..]), array),
             }
         }
@@ -77,7 +73,7 @@ pub fn check(request: &Request, answer: &Answer) -> Result<Report> {
     }
     for (element, to) in elements(subflow).zip(&mut subflows) {
         let addrs = match request.option {
-            Choice::FullInfo => {
+            SockOpt::FullInfo => {
                 to.id = parse_id(element)?;
                 element.get(abi::SUBFLOW_INFO_ADDRS..).unwrap_or_default()
             }
@@ -98,10 +94,10 @@ pub fn check(request: &Request, answer: &Answer) -> Result<Report> {
 
 /// Checks everything but the elements. Returns how many subflows there are, the size of an element,
 /// and where the elements end.
-fn subflow_data(request: &Request, answer: &Answer) -> Result<(usize, usize, usize)> {
+fn subflow_data(request: &Request, reply: &Reply) -> Result<(usize, usize, usize)> {
     let (tcp_info, subflow) = request.option.sizes();
     let kernel = tcp_info + subflow;
-    let header = answer.subflow_data();
+    let header = reply.subflow_data();
     let num = header.num_subflows;
     let size = request.element().min(kernel);
     let expected = SubflowData {
@@ -115,11 +111,11 @@ fn subflow_data(request: &Request, answer: &Answer) -> Result<(usize, usize, usi
     let room = (request.optlen() - request.header()).checked_div(size);
     let end = request.header() + room.unwrap_or(0).min(num as usize) * size;
     ensure!(
-        answer.optlen as usize == end,
+        reply.optlen as usize == end,
         "optlen {}, not {end}",
-        answer.optlen
+        reply.optlen
     );
-    untouched("optval", &answer.optval[end..])?;
+    untouched("optval", &reply.optval[end..])?;
     Ok((num as usize, size, end))
 }
 
@@ -127,9 +123,9 @@ fn subflow_data(request: &Request, answer: &Answer) -> Result<(usize, usize, usi
 type Array<'a> = (usize, &'a [u8]);
 
 /// As [`subflow_data`]. Returns the arrays.
-fn full_info<'a>(request: &Request, answer: &'a Answer) -> Result<(usize, Array<'a>, Array<'a>)> {
+fn full_info<'a>(request: &Request, reply: &'a Reply) -> Result<(usize, Array<'a>, Array<'a>)> {
     let (tcp_info, subflow) = request.option.sizes();
-    let header = answer.full_info();
+    let header = reply.full_info();
     let num = header.num_subflows;
     let expected = FullInfo {
         size_tcpinfo_kernel: tcp_info as u32,
@@ -138,8 +134,8 @@ fn full_info<'a>(request: &Request, answer: &'a Answer) -> Result<(usize, Array<
         size_sfinfo_user: request.subflow.min(subflow) as u32,
         num_subflows: num,
         size_arrays_user: request.room as u32,
-        subflow_info: answer.arrays[0] as u64,
-        tcp_info: answer.arrays[1] as u64,
+        subflow_info: reply.arrays[0] as u64,
+        tcp_info: reply.arrays[1] as u64,
     };
     ensure!(header == expected, "{header:?} instead of {expected:?}");
 
@@ -147,11 +143,11 @@ fn full_info<'a>(request: &Request, answer: &'a Answer) -> Result<(usize, Array<
         .optlen()
         .min(request.header() + abi::MPTCP_INFO_SIZE);
     ensure!(
-        answer.optlen as usize == end,
+        reply.optlen as usize == end,
         "optlen {}, not {end}",
-        answer.optlen
+        reply.optlen
     );
-    untouched("optval", &answer.optval[end..])?;
+    untouched("optval", &reply.optval[end..])?;
 
     let num = num as usize;
     let array = |name, size: u32, bytes: &'a [u8]| {
@@ -162,11 +158,11 @@ fn full_info<'a>(request: &Request, answer: &'a Answer) -> Result<(usize, Array<
     };
     Ok((
         num,
-        array("tcp_info", expected.size_tcpinfo_user, &answer.tcp_info)?,
+        array("tcp_info", expected.size_tcpinfo_user, &reply.tcp_info)?,
         array(
             "subflow_info",
             expected.size_sfinfo_user,
-            &answer.subflow_info,
+            &reply.subflow_info,
         )?,
     ))
 }

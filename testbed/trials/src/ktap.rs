@@ -23,14 +23,14 @@ impl Ktap {
         }
     }
 
-    /// Prints a line for whoever reads the log.
+    /// Prints a comment.
     pub fn note(&self, text: impl Display) {
         for line in text.to_string().lines() {
             println!("# {line}");
         }
     }
 
-    /// Prints how many of something the tests had: what is shown in the list of all results.
+    /// Prints a figure that is shown in the list of all results.
     pub fn figure(&self, number: impl Display, of: &str) {
         println!("# figure: {number} {of}");
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Connections with a number of subflows, each network on its own.
+//! Networks, and connections with a number of subflows.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -20,14 +20,10 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use crate::abi::TCP_ESTABLISHED;
 use crate::request::Snapshot;
 
-/// Ends what would hang, and is far longer than anything takes.
+/// How long to wait for anything: far longer than it takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Calls `done` until it returns something.
-///
-/// # Errors
-///
-/// Those of `done`, and `what` did not happen within [`PATIENCE`].
+/// Calls `done` until it returns something, or fails after [`PATIENCE`].
 pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -71,10 +67,6 @@ pub struct Network(File);
 
 impl Network {
     /// Makes one.
-    ///
-    /// # Errors
-    ///
-    /// A step fails, which is said.
     pub fn new() -> Result<Self> {
         let before = Self::current()?;
         // SAFETY: This concerns no file descriptor.
@@ -86,27 +78,19 @@ impl Network {
         Ok(network)
     }
 
-    /// The one that the calling thread is in.
+    /// The name space of the calling thread.
     fn current() -> Result<Self> {
         let file = File::open("/proc/thread-self/ns/net").context("a network name space")?;
         Ok(Self(file))
     }
 
-    /// Moves the calling thread to it, and with it what the thread starts and opens from then on.
-    ///
-    /// # Errors
-    ///
-    /// As those of setns(2).
+    /// Moves the calling thread there. What the thread opens and starts from then on is there, too.
     pub fn enter(&self) -> Result<()> {
         move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
             .context("the calling thread cannot enter a network")
     }
 
-    /// Calls `what` in it.
-    ///
-    /// # Errors
-    ///
-    /// Those of `what`, and as those of setns(2).
+    /// Calls `what` there.
     pub fn within<T>(&self, what: impl FnOnce() -> Result<T>) -> Result<T> {
         let before = Self::current()?;
         self.enter()?;
@@ -123,10 +107,6 @@ impl Network {
 
 /// Moves the calling thread to a network in which any connection gets `subflows` subflows, all from its
 /// client, over the loopback.
-///
-/// # Errors
-///
-/// A step fails, which is said.
 pub fn own_network(subflows: usize) -> Result<()> {
     ensure!(
         (1..=9).contains(&subflows),
@@ -165,10 +145,6 @@ pub fn cable_address(family: Family, n: u8) -> IpAddr {
 
 /// Makes a network for a client and one for a server, with a cable between. The client's end of the cable
 /// has the addresses 1 to `addresses`, and the server's [`SERVER`].
-///
-/// # Errors
-///
-/// A step fails, which is said.
 pub fn cabled(addresses: u8) -> Result<[Network; 2]> {
     let families = match has_ipv6() {
         true => &[Family::V4, Family::V6][..],
@@ -197,19 +173,11 @@ pub fn cabled(addresses: u8) -> Result<[Network; 2]> {
 }
 
 /// Runs a batch of commands of ip(8).
-///
-/// # Errors
-///
-/// It fails, and says why on standard error.
 pub fn ip(batch: &str) -> Result<()> {
     run("ip", batch)
 }
 
-/// Calls `what` while the loopback impairs all that is sent over it, as tc-netem(8) has it: "delay 50ms".
-///
-/// # Errors
-///
-/// Those of `what`, and a step fails, which is said.
+/// Calls `what` while the loopback impairs what is sent over it, in words of tc-netem(8): "delay 50ms".
 pub fn impaired<T>(how: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
     let add = format!("qdisc add dev lo root netem {how}\n");
     run("tc", &add)?;
@@ -219,10 +187,6 @@ pub fn impaired<T>(how: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// Runs a program. Returns what it prints.
-///
-/// # Errors
-///
-/// It fails, and says why on standard error.
 pub fn output(program: &str, arguments: &str) -> Result<String> {
     let output = Command::new(program)
         .args(arguments.split_whitespace())
@@ -254,10 +218,6 @@ fn run(program: &str, batch: &str) -> Result<()> {
 }
 
 /// Waits until `socket` can be read, or accepted from.
-///
-/// # Errors
-///
-/// Not within [`PATIENCE`].
 pub fn wait_readable(fd: impl AsFd) -> Result<()> {
     let mut fds = [PollFd::new(&fd, PollFlags::IN)];
     let timeout = PATIENCE.try_into()?;
@@ -269,10 +229,6 @@ pub fn wait_readable(fd: impl AsFd) -> Result<()> {
 }
 
 /// A new socket of `protocol`.
-///
-/// # Errors
-///
-/// As those of socket(2).
 pub fn socket(family: Family, protocol: Protocol) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address((family.first_address(), 0).into()),
@@ -284,19 +240,11 @@ pub fn socket(family: Family, protocol: Protocol) -> io::Result<Socket> {
 }
 
 /// A listening socket at `port` of the first address.
-///
-/// # Errors
-///
-/// As those of the system calls.
 pub fn listen(family: Family, protocol: Protocol, port: u16) -> io::Result<Socket> {
     listen_at(family, protocol, (family.first_address(), port))
 }
 
 /// A listening socket at `address`.
-///
-/// # Errors
-///
-/// As those of the system calls.
 pub fn listen_at(
     family: Family,
     protocol: Protocol,
@@ -309,10 +257,6 @@ pub fn listen_at(
 }
 
 /// Sends a byte.
-///
-/// # Errors
-///
-/// It does not arrive.
 pub fn send(mut from: &Socket, mut to: &Socket) -> Result<()> {
     from.write_all(b"x").context("send")?;
     wait_readable(to)?;
@@ -322,7 +266,7 @@ pub fn send(mut from: &Socket, mut to: &Socket) -> Result<()> {
 /// Both ends of an MPTCP connection.
 #[derive(Debug)]
 pub struct Connection {
-    /// The end that connected, and made the other subflows.
+    /// The end that connected, and added the other subflows.
     pub client: Socket,
     /// The end that accepted.
     pub server: Socket,
@@ -330,19 +274,11 @@ pub struct Connection {
 
 impl Connection {
     /// Connects `client` to `listener`.
-    ///
-    /// # Errors
-    ///
-    /// A step fails, which is said.
     pub fn connect(client: Socket, listener: &Socket) -> Result<Self> {
         Self::connect_to(client, &listener.local_addr()?, listener)
     }
 
     /// Connects `client` to an address of `listener`.
-    ///
-    /// # Errors
-    ///
-    /// A step fails, which is said.
     pub fn connect_to(client: Socket, address: &SockAddr, listener: &Socket) -> Result<Self> {
         client
             .connect_timeout(address, PATIENCE)
@@ -353,20 +289,12 @@ impl Connection {
     }
 
     /// Sends a byte each way.
-    ///
-    /// # Errors
-    ///
-    /// It does not arrive.
     pub fn exchange(&self) -> Result<()> {
         send(&self.client, &self.server)?;
         send(&self.server, &self.client)
     }
 
     /// Connects within [`own_network(subflows)`](own_network), and waits for all the subflows.
-    ///
-    /// # Errors
-    ///
-    /// A step fails, which is said, or the subflows do not come.
     pub fn with_subflows(family: Family, subflows: usize) -> Result<Self> {
         let listener = listen(family, Protocol::MPTCP, 0)?;
         let connection = Self::connect(socket(family, Protocol::MPTCP)?, &listener)?;
@@ -376,10 +304,6 @@ impl Connection {
     }
 
     /// Waits until both ends have exactly so many subflows, each established.
-    ///
-    /// # Errors
-    ///
-    /// That does not happen.
     pub fn wait_for_subflows(&self, subflows: usize) -> Result<()> {
         for end in [&self.client, &self.server] {
             wait_for(&format!("{subflows} subflows"), || {

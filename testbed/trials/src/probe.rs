@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A request with anything wrong about it, and which user memory its answer goes to.
+//! Requests that may be invalid in any way, and the writes of the kernel that they lead to.
 
 use std::fmt;
 use std::io;
@@ -11,7 +11,7 @@ use bytemuck::{cast, pod_read_unaligned};
 use crate::abi::{self, FullInfo, SubflowData};
 use crate::space::{self, Space};
 
-/// A request, as bytes in user memory and pointers to them.
+/// A request: bytes in user memory, and pointers to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probe {
     /// The option's number.
@@ -20,22 +20,18 @@ pub struct Probe {
     pub optval: usize,
     /// The second pointer.
     pub optlen: usize,
-    /// What is where the first points, if memory is.
+    /// What the first points to, if memory is there.
     pub header: Vec<u8>,
-    /// What is where the second points, if memory is: this comes last.
+    /// What the second points to, if memory is there. It overwrites the header where both overlap.
     pub len: i32,
-    /// What all other memory holds.
+    /// The byte that fills all other memory.
     pub fill: u8,
-    /// Whether the kernel has to fetch each page first.
+    /// Whether the first access to each page faults, and the kernel has to map it.
     pub evict: bool,
 }
 
 impl Probe {
-    /// Fills the user memory with `fill`, and puts the request there.
-    ///
-    /// # Errors
-    ///
-    /// As those of madvise(2).
+    /// Fills the user memory with `fill`, and puts the request into it.
     pub fn put(&self, space: &mut Space, fill: u8) -> io::Result<()> {
         space.fill(fill);
         self.put_alone(space);
@@ -45,18 +41,14 @@ impl Probe {
         Ok(())
     }
 
-    /// Puts the request to user memory that keeps what else it has.
+    /// Puts the request into user memory, and leaves the rest as it is.
     pub fn put_alone(&self, space: &mut Space) {
         space.put(self.optval, &self.header);
         space.put(self.optlen, &self.len.to_ne_bytes());
     }
 
-    /// Asks.
-    ///
-    /// # Errors
-    ///
-    /// A pointer, as it is in `space` now, is to where the program itself may have memory.
-    pub fn ask(&self, space: &mut Space, socket: impl AsFd) -> io::Result<i32> {
+    /// Makes the request. Fails if a pointer, as it is in `space` now, is to where the program may have memory.
+    pub fn make(&self, space: &mut Space, socket: impl AsFd) -> io::Result<i32> {
         let (optval, optlen) = (self.optval, self.optlen);
         // Of an array, the first element is enough: the next ones are close.
         let first = planned(self, space, Some(1)).unwrap_or_default();
@@ -81,7 +73,7 @@ impl Probe {
         }
     }
 
-    /// The byte that the request itself has at `address`.
+    /// The byte of the request at `address`.
     pub fn byte(&self, address: usize) -> Option<u8> {
         let len = self.len.to_ne_bytes();
         let len = len.get(address.wrapping_sub(self.optlen));
@@ -110,14 +102,14 @@ impl fmt::Display for Probe {
     }
 }
 
-/// What a write of the kernel has.
+/// What the kernel writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// The size of the answer.
+    /// The length of the result.
     Optlen,
     /// The header, and behind it `struct mptcp_info`.
     Header,
-    /// `struct mptcp_info`, on its own.
+    /// `struct mptcp_info` alone.
     Info,
     /// `struct tcp_info` of a subflow.
     TcpInfo(usize),
@@ -138,8 +130,8 @@ pub struct Write {
     pub len: usize,
 }
 
-/// The writes that the answer to `probe`, which is in `space`, is made of, in their order. If one
-/// faults, it is the last, and as long as it gets. No number of subflows is that of a TCP socket.
+/// The writes of the kernel for `probe`, which is in `space`, in their order. If one faults, it is the last, and as
+/// long as the kernel gets. A socket that refuses the options has no number of subflows.
 pub fn writes(probe: &Probe, space: &Space, subflows: Option<usize>) -> Vec<Write> {
     let mut writes = planned(probe, space, subflows).unwrap_or_default();
     for (n, write) in writes.iter_mut().enumerate() {
@@ -172,7 +164,7 @@ fn planned(probe: &Probe, space: &Space, subflows: Option<usize>) -> Option<Vec<
             let address = begin.wrapping_add((n * size) as u64);
             Write {
                 what: what(n),
-                // One that a 32-bit program does not have is of no memory.
+                // A 32-bit program has no memory at a larger address.
                 address: usize::try_from(address).unwrap_or(0),
                 len: size,
             }
@@ -227,7 +219,7 @@ fn planned(probe: &Probe, space: &Space, subflows: Option<usize>) -> Option<Vec<
     }
 }
 
-/// A size that the kernel has as an `int`.
+/// A size, which the kernel stores as an `int`.
 fn int(size: u32) -> Option<usize> {
     i32::try_from(size).ok()?.try_into().ok()
 }
@@ -247,7 +239,7 @@ mod tests {
     #[test]
     fn no_pointer_is_to_the_program() {
         let mut space = Space::new().unwrap();
-        let mut ask = |optval, optlen, subflow_info, tcp_info| {
+        let mut make = |optval, optlen, subflow_info, tcp_info| {
             let header = FullInfo {
                 size_tcpinfo_user: 8,
                 size_sfinfo_user: 8,
@@ -265,13 +257,13 @@ mod tests {
                 ..Default::default()
             };
             probe.put(&mut space, 0).unwrap();
-            probe.ask(&mut space, File::open("/dev/null").unwrap())
+            probe.make(&mut space, File::open("/dev/null").unwrap())
         };
 
-        assert_eq!(ask(near(0), near(1), 0, near(3)).unwrap(), -libc::ENOTSOCK);
-        assert!(ask(PROGRAM, near(1), 0, near(3)).is_err());
-        assert!(ask(near(0), PROGRAM, 0, near(3)).is_err());
-        assert!(ask(near(0), near(1), PROGRAM, near(3)).is_err());
-        assert!(ask(near(0), near(1), 0, PROGRAM).is_err());
+        assert_eq!(make(near(0), near(1), 0, near(3)).unwrap(), -libc::ENOTSOCK);
+        assert!(make(PROGRAM, near(1), 0, near(3)).is_err());
+        assert!(make(near(0), PROGRAM, 0, near(3)).is_err());
+        assert!(make(near(0), near(1), PROGRAM, near(3)).is_err());
+        assert!(make(near(0), near(1), 0, PROGRAM).is_err());
     }
 }

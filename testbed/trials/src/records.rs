@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files of answers, a line each, and what is different in two of them.
+//! Files with a line for each result, and the comparison of two.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 
 use crate::ktap::Ktap;
 
-/// The last line of a file that is whole.
+/// The last line of a complete file.
 const END: &str = "end";
 
 /// Writes a file.
@@ -21,11 +21,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins the file, with a line that says what was asked.
-    ///
-    /// # Errors
-    ///
-    /// As those of the system calls.
+    /// Begins the file with a line that identifies the requests.
     pub fn new(path: &Path, title: &str) -> Result<Self> {
         let file = File::create(path).with_context(|| path.display().to_string())?;
         let mut recorder = Self {
@@ -36,19 +32,11 @@ impl Recorder {
     }
 
     /// Writes a line.
-    ///
-    /// # Errors
-    ///
-    /// As those of the system calls.
     pub fn line(&mut self, line: &str) -> Result<()> {
         Ok(writeln!(self.file, "{line}")?)
     }
 
     /// Ends the file.
-    ///
-    /// # Errors
-    ///
-    /// As those of the system calls.
     pub fn end(mut self) -> Result<()> {
         self.line(END)?;
         self.file.finish()?;
@@ -88,12 +76,9 @@ impl Compare {
     }
 }
 
-/// Compares two files, and returns how many answers they have.
-///
-/// # Errors
-///
-/// Answers differ: the first are shown, each introduced with what `words` makes of the title and the
-/// number of its line. Or a file is not whole, or of other requests.
+/// Compares two files, and returns how many results they have. Fails if they differ: the error has the first
+/// differences, each introduced by what `words` makes of the title and the number of the line. Fails too if a file
+/// is not complete, or the requests are not the same.
 fn compare(a: &Path, b: &Path, words: impl Fn(&str, u64) -> Result<String>) -> Result<u64> {
     const SHOWN: u64 = 10;
     let open = |path: &Path| {
@@ -103,8 +88,8 @@ fn compare(a: &Path, b: &Path, words: impl Fn(&str, u64) -> Result<String>) -> R
     let mut files = [open(a)?, open(b)?];
     let mut next = || {
         let [a, b] = files.each_mut().map(|file| match file.next() {
-            Some(line) => line.context("a file of answers cannot be read"),
-            None => bail!("a file of answers ends too early"),
+            Some(line) => line.context("a file of results cannot be read"),
+            None => bail!("a file of results ends too early"),
         });
         anyhow::Ok((a?, b?))
     };
@@ -112,30 +97,30 @@ fn compare(a: &Path, b: &Path, words: impl Fn(&str, u64) -> Result<String>) -> R
     let (title, other) = next()?;
     ensure!(
         title == other,
-        "answers to different requests: {title}; {other}"
+        "results of different requests: {title}; {other}"
     );
-    let (mut answers, mut different, mut shown) = (0, 0, String::new());
+    let (mut results, mut different, mut shown) = (0, 0, String::new());
     loop {
         let (in_a, in_b) = next()?;
         if in_a == END || in_b == END {
-            ensure!(in_a == in_b, "a file of answers ends too early");
+            ensure!(in_a == in_b, "a file of results ends too early");
             break;
         }
         if in_a != in_b {
             different += 1;
             if different <= SHOWN {
-                let words = words(&title, answers)?;
+                let words = words(&title, results)?;
                 let (a, b) = (a.display(), b.display());
                 shown += &format!("\n{words}\n{a}: {in_a}\n{b}: {in_b}");
             }
         }
-        answers += 1;
+        results += 1;
     }
-    ensure!(answers > 0, "no answers: {title}");
+    ensure!(results > 0, "no results: {title}");
     if different > 0 {
-        bail!("{different} of {answers} answers differ, of which the first are:{shown}");
+        bail!("{different} of {results} results differ, of which the first are:{shown}");
     }
-    Ok(answers)
+    Ok(results)
 }
 
 #[cfg(test)]
@@ -165,9 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn one_answer_differs() {
+    fn one_result_differs() {
         let error = compared(&["t", "0 a", "-22", "end"], &["t", "0 a", "-14", "end"]).unwrap_err();
-        assert!(error.starts_with("1 of 2 answers differ"), "{error}");
+        assert!(error.starts_with("1 of 2 results differ"), "{error}");
         assert!(error.contains("\nt, 1:\n"), "{error}");
         assert!(
             error.contains("/a: -22\n") && error.ends_with("/b: -14"),
@@ -196,7 +181,7 @@ mod tests {
         assert!(
             compared(&["t", "end"], &["t", "end"])
                 .unwrap_err()
-                .contains("no answers")
+                .contains("no results")
         );
     }
 }

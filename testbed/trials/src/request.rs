@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests that are in order, and what was answered.
+//! Valid requests, in buffers of their own, and their results.
 
 use std::ffi::c_int;
 use std::io;
@@ -13,9 +13,9 @@ use crate::abi::{self, FullInfo, SubflowData};
 /// What the buffers hold before a request.
 pub const CANARY: u8 = 0xa5;
 
-/// An option about subflows.
+/// A per-subflow option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
+pub enum SockOpt {
     /// [`abi::MPTCP_TCPINFO`].
     TcpInfo,
     /// [`abi::MPTCP_SUBFLOW_ADDRS`].
@@ -24,7 +24,7 @@ pub enum Choice {
     FullInfo,
 }
 
-impl Choice {
+impl SockOpt {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::TcpInfo, Self::SubflowAddrs, Self::FullInfo];
 
@@ -47,12 +47,12 @@ impl Choice {
     /// # Safety
     ///
     /// As that of [`abi::getsockopt`].
-    pub unsafe fn ask(self, socket: impl AsFd, optval: usize, optlen: usize) -> c_int {
+    pub unsafe fn call(self, socket: impl AsFd, optval: usize, optlen: usize) -> c_int {
         // SAFETY: As the caller promises.
         unsafe { abi::getsockopt(socket, abi::SOL_MPTCP, self.number(), optval, optlen) }
     }
 
-    /// Sizes of the kernel's elements in the arrays `tcp_info` and `subflow` of an [`Answer`].
+    /// Sizes of the kernel's elements in the arrays `tcp_info` and `subflow` of a [`Reply`].
     pub fn sizes(self) -> (usize, usize) {
         match self {
             Self::TcpInfo => (abi::TCP_INFO_SIZE, 0),
@@ -62,27 +62,27 @@ impl Choice {
     }
 }
 
-/// A request that the kernel has no reason to refuse.
+/// A request that the kernel does not refuse.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// What is asked for.
-    pub option: Choice,
+    /// The option.
+    pub option: SockOpt,
     /// Elements that there is room for.
     pub room: usize,
     /// Size of an element of `struct tcp_info`.
     pub tcp_info: usize,
     /// Size of an element of the other structure, which has the addresses.
     pub subflow: usize,
-    /// Bytes of the buffer behind the header and, unless it is [`Choice::FullInfo`], the array.
+    /// Bytes of the buffer behind the header and, unless it is [`SockOpt::FullInfo`], the array.
     pub rest: usize,
 }
 
 impl Request {
     /// A request for everything about `room` subflows.
-    pub fn new(option: Choice, room: usize) -> Self {
+    pub fn new(option: SockOpt, room: usize) -> Self {
         let (tcp_info, subflow) = option.sizes();
         let rest = match option {
-            Choice::FullInfo => abi::MPTCP_INFO_SIZE,
+            SockOpt::FullInfo => abi::MPTCP_INFO_SIZE,
             _ => 0,
         };
         Self {
@@ -97,17 +97,17 @@ impl Request {
     /// Size of the header.
     pub fn header(&self) -> usize {
         match self.option {
-            Choice::FullInfo => size_of::<FullInfo>(),
+            SockOpt::FullInfo => size_of::<FullInfo>(),
             _ => size_of::<SubflowData>(),
         }
     }
 
-    /// Size of an element of the array behind the header, which [`Choice::FullInfo`] does not have.
+    /// Size of an element of the array behind the header, which [`SockOpt::FullInfo`] does not have.
     pub fn element(&self) -> usize {
         match self.option {
-            Choice::TcpInfo => self.tcp_info,
-            Choice::SubflowAddrs => self.subflow,
-            Choice::FullInfo => 0,
+            SockOpt::TcpInfo => self.tcp_info,
+            SockOpt::SubflowAddrs => self.subflow,
+            SockOpt::FullInfo => 0,
         }
     }
 
@@ -116,7 +116,7 @@ impl Request {
         self.header() + self.room * self.element() + self.rest
     }
 
-    /// The header for arrays at these addresses, which only [`Choice::FullInfo`] has.
+    /// The header for arrays at these addresses, which only [`SockOpt::FullInfo`] has.
     pub fn write_header(&self, optval: &mut [u8], subflow_info: usize, tcp_info: usize) {
         let data = SubflowData {
             size_subflow_data: self.header() as u32,
@@ -132,15 +132,15 @@ impl Request {
             ..Default::default()
         };
         optval[..self.header()].copy_from_slice(match self.option {
-            Choice::FullInfo => bytes_of(&full),
+            SockOpt::FullInfo => bytes_of(&full),
             _ => bytes_of(&data),
         });
     }
 
     /// Buffers for the result, with `spare` bytes behind each.
-    pub fn buffers(&self, spare: usize) -> Answer {
-        let full = usize::from(self.option == Choice::FullInfo);
-        let mut answer = Answer {
+    pub fn buffers(&self, spare: usize) -> Reply {
+        let full = usize::from(self.option == SockOpt::FullInfo);
+        let mut reply = Reply {
             ret: 0,
             optlen: 0,
             optval: vec![CANARY; self.optlen() + spare],
@@ -148,25 +148,25 @@ impl Request {
             subflow_info: vec![CANARY; full * (self.room * self.subflow + spare)],
             arrays: [0, 0],
         };
-        answer.arrays = [&mut answer.subflow_info, &mut answer.tcp_info].map(|array| expose(array));
-        answer
+        reply.arrays = [&mut reply.subflow_info, &mut reply.tcp_info].map(|array| expose(array));
+        reply
     }
 
     /// Makes the request, with buffers that [`buffers`](Self::buffers) returned.
-    pub fn repeat(&self, socket: impl AsFd, answer: &mut Answer) {
-        self.write_header(&mut answer.optval, answer.arrays[0], answer.arrays[1]);
-        answer.optlen = self.optlen() as u32;
-        let optval = expose(&mut answer.optval);
-        let optlen = (&raw mut answer.optlen).expose_provenance();
+    pub fn repeat(&self, socket: impl AsFd, reply: &mut Reply) {
+        self.write_header(&mut reply.optval, reply.arrays[0], reply.arrays[1]);
+        reply.optlen = self.optlen() as u32;
+        let optval = expose(&mut reply.optval);
+        let optlen = (&raw mut reply.optlen).expose_provenance();
         // SAFETY: The buffers are as large as the request says.
-        answer.ret = unsafe { self.option.ask(socket, optval, optlen) };
+        reply.ret = unsafe { self.option.call(socket, optval, optlen) };
     }
 
     /// Makes the request, with `spare` bytes behind each buffer.
-    pub fn ask(&self, socket: impl AsFd, spare: usize) -> Answer {
-        let mut answer = self.buffers(spare);
-        self.repeat(socket, &mut answer);
-        answer
+    pub fn make(&self, socket: impl AsFd, spare: usize) -> Reply {
+        let mut reply = self.buffers(spare);
+        self.repeat(socket, &mut reply);
+        reply
     }
 }
 
@@ -174,45 +174,45 @@ fn expose(bytes: &mut [u8]) -> usize {
     bytes.as_mut_ptr().expose_provenance()
 }
 
-/// What a request came back with. The buffers are whole, with what the kernel did not write.
+/// The result of a request. The buffers include what the kernel has not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Reply {
     /// 0, or a negative error number.
     pub ret: c_int,
     /// `optlen` afterwards.
     pub optlen: u32,
     /// The buffer.
     pub optval: Vec<u8>,
-    /// The array of [`Choice::FullInfo`].
+    /// The array of [`SockOpt::FullInfo`].
     pub tcp_info: Vec<u8>,
-    /// The other array of [`Choice::FullInfo`].
+    /// The other array of [`SockOpt::FullInfo`].
     pub subflow_info: Vec<u8>,
     /// Where the two arrays were, `subflow_info` first.
     pub arrays: [usize; 2],
 }
 
-impl Answer {
-    /// The header of an answer to [`Choice::FullInfo`].
+impl Reply {
+    /// The header of a reply to [`SockOpt::FullInfo`].
     pub fn full_info(&self) -> FullInfo {
         pod_read_unaligned(&self.optval[..size_of::<FullInfo>()])
     }
 
-    /// The header of any other answer.
+    /// The header of a reply to any other option.
     pub fn subflow_data(&self) -> SubflowData {
         pod_read_unaligned(&self.optval[..size_of::<SubflowData>()])
     }
 
-    /// How many subflows an answer to a request for `option` reports.
-    pub fn num_subflows(&self, option: Choice) -> usize {
+    /// How many subflows the kernel reports.
+    pub fn num_subflows(&self, option: SockOpt) -> usize {
         let num = match option {
-            Choice::FullInfo => self.full_info().num_subflows,
+            SockOpt::FullInfo => self.full_info().num_subflows,
             _ => self.subflow_data().num_subflows,
         };
         num as usize
     }
 }
 
-/// What [`Choice::FullInfo`] reports of a socket when there is room for everything.
+/// What [`SockOpt::FullInfo`] reports of a socket when there is room for everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// `struct mptcp_info`.
@@ -225,25 +225,21 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Takes it.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel returns, and more subflows than expected.
     pub fn take(socket: impl AsFd) -> io::Result<Self> {
-        let request = Request::new(Choice::FullInfo, 16);
-        let answer = request.ask(socket, 0);
-        if answer.ret != 0 {
-            return Err(io::Error::from_raw_os_error(-answer.ret));
+        let request = Request::new(SockOpt::FullInfo, 16);
+        let reply = request.make(socket, 0);
+        if reply.ret != 0 {
+            return Err(io::Error::from_raw_os_error(-reply.ret));
         }
-        let num = answer.num_subflows(request.option);
+        let num = reply.num_subflows(request.option);
         if num > request.room {
             return Err(io::Error::other(format!("{num} subflows")));
         }
         let elements = |array: &[u8], size| array.chunks(size).take(num).map(Vec::from).collect();
         Ok(Self {
-            info: answer.optval[request.header()..].to_vec(),
-            subflow_info: elements(&answer.subflow_info, request.subflow),
-            tcp_info: elements(&answer.tcp_info, request.tcp_info),
+            info: reply.optval[request.header()..].to_vec(),
+            subflow_info: elements(&reply.subflow_info, request.subflow),
+            tcp_info: elements(&reply.tcp_info, request.tcp_info),
         })
     }
 

@@ -87,10 +87,6 @@ pub struct Space(*mut u8);
 
 impl Space {
     /// Maps the pages.
-    ///
-    /// # Errors
-    ///
-    /// As those of the system calls.
     pub fn new() -> io::Result<Self> {
         let file = memfd_create("trials", MemfdFlags::CLOEXEC)?;
         ftruncate(&file, SIZE as u64)?;
@@ -162,10 +158,6 @@ impl Space {
     }
 
     /// Lets the next access of the kernel to each page fault, so that the kernel has to map the page.
-    ///
-    /// # Errors
-    ///
-    /// As those of madvise(2).
     pub fn evict(&self) -> io::Result<()> {
         for page in PAGES {
             let place = ptr::with_exposed_provenance_mut(page);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A kernel that answers as it should, and answers that are falsified in one place each.
+//! Results as a kernel should return them, and results with one wrong byte.
 
 use bytemuck::bytes_of;
 
@@ -27,38 +27,24 @@ fn subflow_info(n: usize) -> Vec<u8> {
     [&(n as u64 + 1).to_ne_bytes()[..], &addrs()].concat()
 }
 
-fn fill(to: &mut [u8], size: usize, room: usize, element: impl Fn(usize) -> Vec<u8>) -> usize {
-    let mut written = 0;
-    for n in (0..SUBFLOWS.min(room)).filter(|_| size > 0) {
-        let size = size.min(element(n).len());
-        to[written..][..size].copy_from_slice(&element(n)[..size]);
-        written += size;
-    }
-    written
+fn put(to: &mut [u8], from: &[u8]) {
+    to[..from.len()].copy_from_slice(from);
 }
 
-/// Answers a request.
-fn answer(request: &Request) -> Answer {
-    let mut answer = Answer {
-        ret: 0,
-        optlen: request.optlen() as u32,
-        optval: vec![CANARY; request.optlen() + 8],
-        tcp_info: vec![CANARY; request.room * request.tcp_info + 8],
-        subflow_info: vec![CANARY; request.room * request.subflow + 8],
-        arrays: [0x1000, 0x2000],
-    };
+/// What a kernel returns.
+fn reply(request: &Request) -> Reply {
     let (tcp_size, subflow_size) = request.option.sizes();
     let header = request.header();
-    if request.option == Choice::FullInfo {
-        fill(&mut answer.tcp_info, request.tcp_info, request.room, |_| {
-            tcp()
-        });
-        fill(
-            &mut answer.subflow_info,
-            request.subflow,
-            request.room,
-            subflow_info,
-        );
+    let elements = |size: usize, element: &dyn Fn(usize) -> Vec<u8>| -> Vec<u8> {
+        let elements = (0..SUBFLOWS.min(request.room)).map(element);
+        elements.flat_map(|it| it.into_iter().take(size)).collect()
+    };
+    let mut reply = request.buffers(8);
+    if request.option == SockOpt::FullInfo {
+        let tcp_info = elements(request.tcp_info, &|_| tcp());
+        put(&mut reply.tcp_info, &tcp_info);
+        let subflow_info = elements(request.subflow, &subflow_info);
+        put(&mut reply.subflow_info, &subflow_info);
         let full = FullInfo {
             size_tcpinfo_kernel: tcp_size as u32,
             size_tcpinfo_user: request.tcp_info.min(tcp_size) as u32,
@@ -66,33 +52,34 @@ fn answer(request: &Request) -> Answer {
             size_sfinfo_user: request.subflow.min(subflow_size) as u32,
             num_subflows: SUBFLOWS as u32,
             size_arrays_user: request.room as u32,
-            subflow_info: 0x1000,
-            tcp_info: 0x2000,
+            subflow_info: reply.arrays[0] as u64,
+            tcp_info: reply.arrays[1] as u64,
         };
-        answer.optlen = request.optlen().min(header + abi::MPTCP_INFO_SIZE) as u32;
-        answer.optval[..answer.optlen as usize].fill(0);
-        answer.optval[..header].copy_from_slice(bytes_of(&full));
+        let len = request.optlen().min(header + abi::MPTCP_INFO_SIZE);
+        reply.optlen = len as u32;
+        reply.optval[..len].fill(0);
+        put(&mut reply.optval, bytes_of(&full));
     } else {
-        let array = &mut answer.optval[header..];
-        let written = match request.option {
-            Choice::TcpInfo => fill(array, request.tcp_info, request.room, |_| tcp()),
-            _ => fill(array, request.subflow, request.room, |_| addrs()),
+        let array = match request.option {
+            SockOpt::TcpInfo => elements(request.tcp_info, &|_| tcp()),
+            _ => elements(request.subflow, &|_| addrs()),
         };
+        put(&mut reply.optval[header..], &array);
+        reply.optlen = (header + array.len()) as u32;
         let data = SubflowData {
             size_subflow_data: header as u32,
             num_subflows: SUBFLOWS as u32,
             size_kernel: (tcp_size + subflow_size) as u32,
             size_user: request.element().min(tcp_size + subflow_size) as u32,
         };
-        answer.optlen = (header + written) as u32;
-        answer.optval[..header].copy_from_slice(bytes_of(&data));
+        put(&mut reply.optval, bytes_of(&data));
     }
-    answer
+    reply
 }
 
 #[test]
-fn right_answers() {
-    for option in Choice::ALL {
+fn right_results() {
+    for option in SockOpt::ALL {
         for room in 0..=SUBFLOWS + 1 {
             let whole = Request::new(option, room);
             let count = Request {
@@ -107,7 +94,7 @@ fn right_answers() {
                 ..whole
             };
             for request in [whole, count, cut] {
-                let report = check(&request, &answer(&request)).unwrap();
+                let report = check(&request, &reply(&request)).unwrap();
                 assert_eq!(report.num, SUBFLOWS);
                 assert_eq!(report.subflows.len(), SUBFLOWS.min(room));
             }
@@ -116,40 +103,40 @@ fn right_answers() {
 }
 
 #[test]
-fn each_byte_that_is_not_free_to_be_any() {
-    for option in Choice::ALL {
+fn each_wrong_byte_of_a_header_or_behind_the_elements() {
+    for option in SockOpt::ALL {
         // Room for one subflow more, which is not to be written.
         let request = Request {
             rest: 0,
             ..Request::new(option, SUBFLOWS + 1)
         };
-        let right = answer(&request);
-        let is_noticed = |falsify: &dyn Fn(&mut Answer)| {
+        let right = reply(&request);
+        let is_caught = |falsify: &dyn Fn(&mut Reply)| {
             let mut wrong = right.clone();
             falsify(&mut wrong);
             check(&request, &wrong).is_err()
         };
 
-        assert!(is_noticed(&|answer| answer.optlen += 1));
-        assert!(is_noticed(&|answer| answer.optlen -= 1));
+        assert!(is_caught(&|reply| reply.optlen += 1));
+        assert!(is_caught(&|reply| reply.optlen -= 1));
         let header = 0..request.header();
         let behind = right.optlen as usize..right.optval.len();
         for n in header.chain(behind) {
             assert!(
-                is_noticed(&|answer| answer.optval[n] ^= 0xff),
+                is_caught(&|reply| reply.optval[n] ^= 0xff),
                 "{option:?} optval[{n}]"
             );
         }
-        if option == Choice::FullInfo {
+        if option == SockOpt::FullInfo {
             for n in SUBFLOWS * abi::TCP_INFO_SIZE..right.tcp_info.len() {
                 assert!(
-                    is_noticed(&|answer| answer.tcp_info[n] ^= 0xff),
+                    is_caught(&|reply| reply.tcp_info[n] ^= 0xff),
                     "tcp_info[{n}]"
                 );
             }
             for n in SUBFLOWS * abi::SUBFLOW_INFO_SIZE..right.subflow_info.len() {
                 assert!(
-                    is_noticed(&|answer| answer.subflow_info[n] ^= 0xff),
+                    is_caught(&|reply| reply.subflow_info[n] ^= 0xff),
                     "subflow_info[{n}]"
                 );
             }
@@ -158,17 +145,17 @@ fn each_byte_that_is_not_free_to_be_any() {
 }
 
 #[test]
-fn elements_that_cannot_be() {
-    let request = Request::new(Choice::FullInfo, SUBFLOWS);
+fn impossible_elements() {
+    let request = Request::new(SockOpt::FullInfo, SUBFLOWS);
     let tcp = |at: usize, value: u8| {
-        let mut answer = answer(&request);
-        answer.tcp_info[abi::TCP_INFO_SIZE + at] = value;
-        check(&request, &answer).is_err()
+        let mut reply = reply(&request);
+        reply.tcp_info[abi::TCP_INFO_SIZE + at] = value;
+        check(&request, &reply).is_err()
     };
     let subflow = |at: usize, value: u8| {
-        let mut answer = answer(&request);
-        answer.subflow_info[abi::SUBFLOW_INFO_SIZE + at] = value;
-        check(&request, &answer).is_err()
+        let mut reply = reply(&request);
+        reply.subflow_info[abi::SUBFLOW_INFO_SIZE + at] = value;
+        check(&request, &reply).is_err()
     };
     const LISTEN: u8 = 10;
     const REMOTE: usize = abi::SUBFLOW_INFO_ADDRS + abi::SUBFLOW_ADDRS_SIZE / 2;

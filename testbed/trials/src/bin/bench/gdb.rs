@@ -27,11 +27,7 @@ pub struct Gdb {
 }
 
 impl Gdb {
-    /// Connects as soon as there is the socket that QEMU was told to listen at.
-    ///
-    /// # Errors
-    ///
-    /// Nobody listens in time.
+    /// Connects as soon as QEMU listens at the socket.
     pub fn connect(socket: &Path) -> Result<Self> {
         let stream = wait_for("QEMU", || Ok(UnixStream::connect(socket).ok()))?;
         Ok(Self {
@@ -57,23 +53,19 @@ impl Gdb {
         Ok(Some(String::from_utf8(reply)?))
     }
 
-    fn ask(&mut self, command: &str) -> Result<String> {
+    fn call(&mut self, command: &str) -> Result<String> {
         self.send(command)?;
         self.receive()?
             .context("QEMU ended in the middle of a trace")
     }
 
-    /// Lets the guest stop wherever it comes to this address.
-    ///
-    /// # Errors
-    ///
-    /// QEMU refuses.
+    /// Makes the guest stop at this address.
     pub fn break_at(&mut self, address: u64) -> Result<()> {
         self.send(&format!("Z0,{address:x},1"))?;
         loop {
             match self.receive()?.as_deref() {
                 Some("OK") => return Ok(()),
-                // Says only that the guest was stopped for the connection.
+                // The guest was stopped for the connection.
                 Some(stopped) if stopped.starts_with('T') => (),
                 reply => bail!("QEMU sets no breakpoint: {reply:?}"),
             }
@@ -81,10 +73,6 @@ impl Gdb {
     }
 
     /// Lets the guest run until it stops. Returns whether it did, and has not ended.
-    ///
-    /// # Errors
-    ///
-    /// The protocol fails.
     pub fn run(&mut self) -> Result<bool> {
         self.send("c")?;
         let reply = self.receive().ok().flatten();
@@ -92,15 +80,11 @@ impl Gdb {
     }
 
     /// Lets the guest execute one instruction, and no interrupt.
-    ///
-    /// # Errors
-    ///
-    /// The protocol fails.
     pub fn step(&mut self) -> Result<Registers> {
-        let reply = self.ask("s")?;
+        let reply = self.call("s")?;
         ensure!(reply.starts_with('T'), "QEMU does not step: {reply}");
 
-        let all = self.ask("g")?;
+        let all = self.call("g")?;
         // In the order of GDB: ax, bx, cx, dx, si, di, bp, sp, 8 to 15, ip.
         let register = |n: usize| -> Result<u64> {
             let digits = all

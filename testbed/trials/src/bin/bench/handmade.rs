@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! For tests: traces of a kernel that there is not.
+//! Made-up traces, for tests.
 
 use anyhow::{Context, Result};
 
@@ -12,7 +12,7 @@ pub const SUBFLOW: u64 = 0x2000;
 /// Where the spin lock is in a socket.
 pub const SPIN: u64 = 0x88;
 
-/// Each function is 256 bytes long, and begins where its place says.
+/// Each function has 256 bytes, in this order.
 const NAMES: [&str; 9] = [
     "request",
     "mptcp_getsockopt",
@@ -38,7 +38,7 @@ impl Functions for Table {
     }
 }
 
-/// A trace in the making.
+/// A trace that grows.
 pub struct Steps {
     pub steps: Vec<Registers>,
     pub function: &'static str,
@@ -46,7 +46,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// A request, and the function that gets it.
+    /// A request, and the function that handles it.
     pub fn of(request: impl Fn(&mut Self)) -> Self {
         let mut trace = Self {
             steps: Vec::new(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions of a kernel, and which of them call which.
+//! The functions of a kernel, and which of them call each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -29,11 +29,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Reads it.
-    ///
-    /// # Errors
-    ///
-    /// There is no such file, or it is no ELF file.
+    /// Reads a `vmlinux`.
     pub fn read(vmlinux: &Path) -> Result<Self> {
         let context = || vmlinux.display().to_string();
         let data = fs::read(vmlinux).with_context(context)?;
@@ -70,10 +66,6 @@ impl Kernel {
     }
 
     /// The functions that a function reaches by direct calls and jumps, itself included.
-    ///
-    /// # Errors
-    ///
-    /// There is no function of this name.
     pub fn reach(&self, name: &str) -> Result<BTreeSet<&str>> {
         let mut todo = vec![self.address(name)?];
         let mut seen = BTreeMap::new();
@@ -87,7 +79,7 @@ impl Kernel {
         Ok(seen.into_values().collect())
     }
 
-    /// Where the direct calls and jumps of a function go, and 0 for every other instruction.
+    /// The targets of a function's direct calls and jumps, and 0 for every other instruction.
     fn targets(&self, address: u64, size: u64) -> Vec<u64> {
         let code = self.sections.iter().find_map(|(start, data)| {
             let offset = address.checked_sub(*start)? as usize;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! In the guest: a connection at full speed, and a reader that asks about it as fast as it can.
+//! In the guest: a connection at full speed, and a reader that makes requests as fast as it can.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 use mptcp_trials::net::{
     Connection, Family, SERVER, cable_address, cabled, ip, listen_at, socket, wait_for,
 };
-use mptcp_trials::request::{Choice, Request};
+use mptcp_trials::request::{Request, SockOpt};
 use socket2::{Protocol, Socket};
 
 use crate::results::{Line, Load, NOBODY, print};
@@ -24,18 +24,18 @@ const BLOCK: usize = 1 << 16;
 /// Received when the connection has found its speed.
 const SETTLED: u64 = 100_000_000;
 
-/// What to do.
+/// How long, and how often.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// How long each reader reads, by the guest's clock.
+    /// The time for each reader, by the guest's clock
     #[arg(long, default_value_t = 200)]
     milliseconds: u64,
-    /// How often, each time beside a connection of its own: no two settle at the same speed.
+    /// The number of connections: no two settle at the same speed
     #[arg(long, default_value_t = 3)]
     repeat: u32,
 }
 
-/// Prints what happens with each reader, a line of JSON each.
+/// Prints a line of JSON for each reader.
 pub fn run(options: &Options) -> Result<()> {
     let duration = Duration::from_millis(options.milliseconds);
     let [client, server] = [2, SERVER].map(|n| cable_address(Family::V4, n));
@@ -79,26 +79,23 @@ fn receive(mut socket: &Socket, received: &AtomicU64) {
     }
 }
 
-/// Lets one reader read after the other.
+/// Measures one reader after the other.
 fn read(socket: &Socket, received: &AtomicU64, duration: Duration) -> Result<()> {
-    let report = |reader: &str, answers: &mut dyn FnMut(Instant) -> Result<u64>| -> Result<()> {
+    let report = |reader: &str, calls: &mut dyn FnMut(Instant) -> Result<u64>| -> Result<()> {
         // The speed settles.
-        answers(Instant::now() + duration / 5)?;
+        calls(Instant::now() + duration / 5)?;
 
         let (start, before) = (Instant::now(), received.load(Relaxed));
-        let answers = answers(start + duration)? as f64;
+        let calls = calls(start + duration)? as f64;
         let (bytes, time) = (
             (received.load(Relaxed) - before) as f64,
             start.elapsed().as_secs_f64(),
         );
-        ensure!(
-            bytes > 0.0,
-            "no data arrives while the reader calls {reader}"
-        );
+        ensure!(bytes > 0.0, "no data arrives beside the reader {reader}");
         print(&Line::Load(Load {
             reader: reader.to_owned(),
             throughput: bytes / time,
-            answers: answers / time,
+            calls: calls / time,
         }))
     };
 
@@ -110,31 +107,31 @@ fn read(socket: &Socket, received: &AtomicU64, duration: Duration) -> Result<()>
         // SAFETY: This one has no arguments.
         poll(end, || unsafe { libc::syscall(libc::SYS_getppid) > 0 })
     })?;
-    for option in Choice::ALL {
+    for option in SockOpt::ALL {
         let request = Request::new(option, SUBFLOWS);
-        let mut answer = request.buffers(0);
+        let mut reply = request.buffers(0);
         report(option.name(), &mut |end| {
             poll(end, || {
-                request.repeat(socket, &mut answer);
-                answer.ret == 0
+                request.repeat(socket, &mut reply);
+                reply.ret == 0
             })
         })?;
     }
     Ok(())
 }
 
-/// Calls `ask` until `end`, and returns how often that was.
-fn poll(end: Instant, mut ask: impl FnMut() -> bool) -> Result<u64> {
-    let mut answers = 0;
+/// Makes calls until `end`. Returns how many.
+fn poll(end: Instant, mut call: impl FnMut() -> bool) -> Result<u64> {
+    let mut calls = 0;
     while Instant::now() < end {
         for _ in 0..16 {
             ensure!(
-                ask(),
+                call(),
                 "a request of the reader fails: {}",
                 std::io::Error::last_os_error()
             );
-            answers += 1;
+            calls += 1;
         }
     }
-    Ok(answers)
+    Ok(calls)
 }

@@ -7,8 +7,8 @@
 //! the return, with all that they call. What the caller executes for the call, and with the lock
 //! held, is not part of the round.
 //!
-//! A subflow is a socket too, with a lock of its own: what tells the connection's is the argument of
-//! the call. Both `lock_sock()` and `lock_sock_fast()` are inlined, and call the functions named here.
+//! A subflow is a socket too, with a lock of its own: the argument of the call shows whose lock it is.
+//! Both `lock_sock()` and `lock_sock_fast()` are inlined, and call the functions named here.
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,8 @@ use crate::gdb::Registers;
 
 /// Takes the lock: what `lock_sock()` calls.
 pub const LOCK: &str = "lock_sock_nested";
-/// Takes it too. Where nobody else has the lock, this one returns with the spin lock held, and the
-/// release is that of the spin lock.
+/// Takes it too. If the lock is free, this function returns with the spin lock held, and the caller releases only
+/// that.
 pub const LOCK_FAST: &str = "__lock_sock_fast";
 pub const RELEASE: &str = "release_sock";
 pub const SPIN_LOCK: &str = "_raw_spin_lock_bh";
@@ -37,7 +37,7 @@ pub struct Round {
     pub held: u64,
 }
 
-/// What is the same of rounds for the same request, but for the number of subflows.
+/// Whether rounds are the same, as they must be for requests that differ in the number of subflows only.
 pub fn alike(a: &[Round], b: &[Round]) -> bool {
     let known = |round: &Round| (round.lock.clone(), round.caller.clone(), round.instructions);
     a.iter().map(known).eq(b.iter().map(known))
@@ -51,10 +51,6 @@ pub fn locking(rounds: &[Round]) -> u64 {
 /// The functions of the kernel, by name and by address.
 pub trait Functions {
     /// Where a function begins.
-    ///
-    /// # Errors
-    ///
-    /// There is none of this name.
     fn address(&self, name: &str) -> Result<u64>;
 
     /// The function that an address is in.
@@ -62,10 +58,6 @@ pub trait Functions {
 }
 
 /// The rounds of the lock of `sock` in a trace, in order.
-///
-/// # Errors
-///
-/// The trace ends within one.
 pub fn rounds(steps: &[Registers], sock: u64, functions: &impl Functions) -> Result<Vec<Round>> {
     let [lock, lock_fast, release, spin_lock, spin_unlock] =
         [LOCK, LOCK_FAST, RELEASE, SPIN_LOCK, SPIN_UNLOCK].map(|name| functions.address(name));

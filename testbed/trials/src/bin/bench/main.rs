@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a request costs, measured in the guest and reported outside.
+//! Measures what a request costs in the guest, and reports it on the host.
 
 mod gdb;
 #[cfg(test)]
@@ -21,23 +21,23 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// What a request for an option about subflows costs.
+/// Measures what a request for a per-subflow option costs
 #[derive(Debug, Parser)]
 enum Command {
-    /// In the guest: measures requests, and prints a line of JSON for each.
+    /// In the guest: measure requests, and print a line of JSON for each
     Measure(measure::Options),
-    /// Outside the guest: traces the requests that `bench measure --mark` makes, a line of JSON each.
+    /// On the host: trace the requests that `bench measure --mark` makes, and print a line of JSON for each
     Trace {
-        /// Where QEMU waits for GDB.
+        /// The socket at which QEMU listens for GDB
         socket: PathBuf,
-        /// The guest's kernel.
+        /// The kernel of the guest
         vmlinux: PathBuf,
     },
-    /// In the guest: lets readers read beside a connection at full speed, and prints as above.
+    /// In the guest: make requests beside a connection at full speed, and print lines of JSON
     Load(load::Options),
-    /// Outside: compares the kernels.
+    /// On the host: compare the kernels
     Report(report::Options),
-    /// Compares traces, function by function.
+    /// Compare traces by function and by line of the source
     Profile(profile::Options),
 }
 

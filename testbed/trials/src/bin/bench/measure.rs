@@ -19,19 +19,19 @@ use crate::results::{Cost, Kind, Line, Name, print};
 const SUBFLOWS: [usize; 4] = [1, 2, 4, 8];
 const CALLS: u32 = 60;
 
-/// What to do with the requests.
+/// Which requests, and how they are measured.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Only those whose name contains this: option, number of subflows, request.
+    /// Only requests whose name contains this: option, number of subflows, request
     #[arg(long, default_value = "")]
     only: String,
-    /// How often to measure each; the lowest result counts, which no interrupt has added to.
+    /// The number of measurements of each; the lowest counts, to which no interrupt has added
     #[arg(long, default_value_t = 15)]
     repeat: u32,
-    /// Do not measure, but mark each for `bench trace`.
+    /// Do not measure, but mark each for `bench trace`
     #[arg(long)]
     mark: bool,
-    /// Mark only those that are traced in place of others.
+    /// Mark only those of which traces are needed
     #[arg(long, requires = "mark")]
     sample: bool,
 }
@@ -71,18 +71,23 @@ pub fn run(options: &Options) -> Result<()> {
             own_network(subflows)?;
             let connection = Connection::with_subflows(family, subflows)?;
             for request in requests {
-                let line = ask(options, &mut space, &connection.client, &request);
+                let line = measure(options, &mut space, &connection.client, &request);
                 print(&line.with_context(|| request.name.to_string())?)?;
                 printed += 1;
             }
         }
     }
-    ensure!(printed > 0, "no request is called {}", options.only);
+    ensure!(printed > 0, "no request has {} in its name", options.only);
     Ok(())
 }
 
-/// Measures, or marks, a request.
-fn ask(options: &Options, space: &mut Space, socket: &Socket, request: &Request) -> Result<Line> {
+/// Measures or marks a request.
+fn measure(
+    options: &Options,
+    space: &mut Space,
+    socket: &Socket,
+    request: &Request,
+) -> Result<Line> {
     let probe = &request.probe;
     let prepare = || {
         probe.put_alone(space);
@@ -92,7 +97,7 @@ fn ask(options: &Options, space: &mut Space, socket: &Socket, request: &Request)
     let fails = request.error().is_some();
     let mut expected = true;
     let ask = || {
-        // Not what reads errno too: that would be measured.
+        // Without a function that reads errno, as that would be measured too.
         // SAFETY: The kernel writes to `space` only, to which there is no reference now.
         let ret = unsafe {
             libc::syscall(
@@ -121,12 +126,12 @@ fn ask(options: &Options, space: &mut Space, socket: &Socket, request: &Request)
     let errno = io::Error::last_os_error();
     ensure!(
         expected && (!fails || errno.raw_os_error() == request.error()),
-        "the kernel answers otherwise than expected; the last error was: {errno}"
+        "the result is not the expected one; the last error was: {errno}"
     );
     Ok(line)
 }
 
-/// The least time that the call took, on average over a batch, without that for its preparation.
+/// The least time that the call takes, on average over a batch, less the time for its preparation.
 fn cost<T>(repeat: u32, mut prepare: impl FnMut(), mut call: impl FnMut() -> T) -> f64 {
     let lowest = |f: &mut dyn FnMut()| {
         let batch = |_| {

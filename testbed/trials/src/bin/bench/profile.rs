@@ -17,13 +17,13 @@ use crate::trace::{self, Trace};
 /// What to compare.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// What `bench measure --mark` printed of C; what `bench trace` did is beside it.
+    /// The file with what `bench measure --mark` printed on C, next to the traces
     c: PathBuf,
-    /// The same of Rust.
+    /// The same for Rust
     rust: PathBuf,
-    /// The folder with each kernel's folder of objects.
+    /// The folder with a folder of objects for each kernel
     objects: PathBuf,
-    /// First, show every call in order.
+    /// First, show all calls in order
     #[arg(long)]
     calls: bool,
 }

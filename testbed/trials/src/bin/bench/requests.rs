@@ -10,7 +10,7 @@ use mptcp_trials::abi::{
 };
 use mptcp_trials::net::Family;
 use mptcp_trials::probe::Probe;
-use mptcp_trials::request::Choice;
+use mptcp_trials::request::SockOpt;
 use mptcp_trials::space::{READ_ONLY, near};
 
 use crate::results::{Kind, Name};
@@ -23,17 +23,17 @@ const OPTLEN: usize = near(5);
 /// Where no memory is, behind a page that can be written.
 const CLOSED: usize = near(2);
 
-/// How requests for elements as long as the kernel's are called.
+/// The name of requests for elements as long as the kernel's.
 pub const FULL: &str = "full elements";
 
-/// A request that each option has and refuses, after it has read all of it.
+/// A request that each option refuses after it has read all of it.
 const REFUSED: &str = "EINVAL: num_subflows";
 
-/// The request that is traced in place of this one, as the connection's lock is taken as often for both.
-/// There is none where a fault decides how far a request gets.
+/// The request that is traced in place of this one, since the connection's lock is taken as often for both. There is
+/// none for a request with a fault, which may end anywhere.
 ///
-/// Neither the number of subflows nor what is wrong with a request makes a difference: no
-/// implementation takes the lock in the walk over the subflows, or between two checks.
+/// The number of subflows makes no difference, and neither does the reason for an error: no implementation takes the
+/// lock in the walk over the subflows, or between two checks.
 pub fn traced(name: &Name, kind: Kind) -> Option<Name> {
     let request = match kind {
         Kind::Floor | Kind::Fault => return None,
@@ -47,7 +47,7 @@ pub fn traced(name: &Name, kind: Kind) -> Option<Name> {
     })
 }
 
-/// Whether a request is traced although another is in its place, to see that they agree.
+/// Whether a request is traced as well, to check that its rounds are the same.
 pub fn traced_too(name: &Name) -> bool {
     name.request == FULL && name.subflows == 2
 }
@@ -57,16 +57,16 @@ const MAX: u32 = c_int::MAX.unsigned_abs();
 /// A request that is measured.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// How it is called in the results.
+    /// Its name in the results.
     pub name: Name,
-    /// Its sort.
+    /// Its kind.
     pub kind: Kind,
     /// What is requested.
     pub probe: Probe,
 }
 
 impl Request {
-    /// The error that it is answered with.
+    /// The error that it fails with.
     pub fn error(&self) -> Option<c_int> {
         match self.kind {
             Kind::Refused => Some(libc::EINVAL),
@@ -80,7 +80,7 @@ impl Request {
 pub fn of(family: Family, subflows: usize) -> Vec<Request> {
     let room = subflows as u32;
     let data = |option, size: usize| Draft::subflow_data(room, size).all(option, SUBFLOW_DATA);
-    let addrs = data(Choice::SubflowAddrs, SUBFLOW_ADDRS_SIZE);
+    let addrs = data(SockOpt::SubflowAddrs, SUBFLOW_ADDRS_SIZE);
     if family == Family::V6 {
         // Nothing else depends on the addresses.
         let mut full: Vec<_> = addrs.into_iter().filter(|r| r.kind == Kind::Full).collect();
@@ -89,8 +89,8 @@ pub fn of(family: Family, subflows: usize) -> Vec<Request> {
         }
         return full;
     }
-    let tcp_info = data(Choice::TcpInfo, TCP_INFO_SIZE);
-    let full_info = Draft::full_info(room).all(Choice::FullInfo, FULL_INFO);
+    let tcp_info = data(SockOpt::TcpInfo, TCP_INFO_SIZE);
+    let full_info = Draft::full_info(room).all(SockOpt::FullInfo, FULL_INFO);
 
     let mut requests = [tcp_info, addrs, full_info].concat();
     // An error is the same whatever the number of subflows.
@@ -109,12 +109,12 @@ struct Draft<H> {
     optlen: usize,
 }
 
-/// A sort of request, its name, and what makes it from a request for full elements.
+/// A kind of request, its name, and how it is made from a request for full elements.
 type Change<H> = (Kind, &'static str, fn(&mut Draft<H>));
 
 impl<H: Pod> Draft<H> {
     /// The requests for an option.
-    fn all(&self, option: Choice, changes: &[Change<H>]) -> Vec<Request> {
+    fn all(&self, option: SockOpt, changes: &[Change<H>]) -> Vec<Request> {
         let request = |(kind, name, change): &Change<H>| {
             let mut draft = *self;
             change(&mut draft);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the guest prints, a line of JSON each.
+//! What the guest prints: lines of JSON.
 
 use std::fmt;
 use std::fs;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// What sort of request it is, as far as a target depends on that.
+/// The kind of a request, on which its target depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -28,7 +28,7 @@ pub enum Kind {
     Fault,
 }
 
-/// What tells a request from all others.
+/// Identifies a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Name {
     /// The option.
@@ -48,10 +48,10 @@ impl fmt::Display for Name {
 /// What a request costs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cost {
-    /// Which.
+    /// The request.
     #[serde(flatten)]
     pub name: Name,
-    /// Which sort.
+    /// Its kind.
     pub kind: Kind,
     /// Nanoseconds by the guest's clock: instructions, where QEMU lets it count them.
     pub cost: f64,
@@ -65,7 +65,7 @@ pub enum Line {
     Cost(Cost),
     /// A request that was marked for `bench trace`.
     Mark(Name),
-    /// What happened while a reader read.
+    /// A reader beside a connection.
     Load(Load),
 }
 
@@ -80,7 +80,7 @@ pub struct Load {
     /// Bytes per second that arrive.
     pub throughput: f64,
     /// Calls per second.
-    pub answers: f64,
+    pub calls: f64,
 }
 
 /// Prints a line.

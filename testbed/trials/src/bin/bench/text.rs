@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How much code each implementation has.
+//! The code of each implementation.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,21 +10,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::Kernel;
 
-/// What calls either implementation.
+/// The function that calls either implementation.
 pub const DISPATCHER: &str = "mptcp_getsockopt";
-/// What the Rust code is compiled to.
+/// The object file of the Rust code.
 const OBJECT: &str = "net/mptcp/subflow_info.o";
 
 /// Functions, and their bytes of text.
 pub type Sizes = BTreeMap<String, i64>;
 
-/// What changes from the C to the Rust kernel.
+/// The difference between the C and the Rust kernel.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Text {
-    /// Bytes fewer of C. Functions that are new, or larger, count against the others: this is the code
-    /// that Rust replaces, less whatever of C it needs in its place.
+    /// Bytes of C that the Rust kernel does not have. Functions of C that are new or larger there count negative.
     pub c: Sizes,
-    /// Bytes of the functions of Rust, and of helpers in C for them, even if others may use them too.
+    /// Bytes of the functions in Rust, and of C helpers for them, even if other code uses them too.
     pub rust: Sizes,
 }
 
@@ -49,7 +48,7 @@ impl Text {
                 text.c.insert(name.to_owned(), change);
             }
         }
-        // The C kernel reaches some too, to print.
+        // The C kernel reaches some as well, to print.
         for name in from_rust
             .difference(&from_c)
             .copied()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Every instruction of a request, one by one.
+//! Traces of every instruction of a request.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::lock::{self, Functions, Round};
 use crate::results::{self, Line, Name, print};
 use crate::text::DISPATCHER;
 
-/// The system call that precedes a request of which a trace is wanted. Nobody else has a use for it.
+/// The system call before a request to be traced. No other program in the guest makes it.
 const MARKER: &str = "__x64_sys_munlockall";
 
 /// Instructions of one function, between two others.
@@ -28,12 +28,12 @@ pub struct Visit {
     pub depth: i64,
 }
 
-/// What a request took.
+/// What a request executed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trace {
     /// In order.
     pub visits: Vec<Visit>,
-    /// Where the instructions are, and how often each is executed, in the order of the first time.
+    /// The addresses of the instructions in the order of their first execution, and how often each is executed.
     pub code: Vec<(u64, u64)>,
     /// Bytes of stack, from where the dispatcher begins to the deepest of what it calls.
     pub stack: u64,
@@ -42,7 +42,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Counts what is in the steps of a system call.
+    /// Counts the steps of a system call.
     fn new(steps: &[Registers], functions: &impl Functions) -> Result<Self> {
         let dispatcher = functions.address(DISPATCHER)?;
         let begin = steps.iter().find(|step| step.ip == dispatcher);
@@ -120,7 +120,7 @@ pub fn read(printed: &Path) -> Result<Vec<(Name, Trace)>> {
     Ok(marks.into_iter().zip(traces).collect())
 }
 
-/// Whether the process itself runs, not the kernel for it.
+/// Whether the process runs in user space.
 fn in_user_space(registers: &Registers) -> bool {
     registers.ip >> 63 == 0
 }
@@ -132,7 +132,7 @@ pub fn run(socket: &Path, vmlinux: &Path) -> Result<()> {
 
     gdb.break_at(kernel.address(MARKER)?)?;
     while gdb.run()? {
-        // The rest of the marker, and what there is to do for the next system call.
+        // The rest of the marker, and the instructions up to the next system call.
         while !in_user_space(&gdb.step()?) {}
         let mut first = gdb.step()?;
         while in_user_space(&first) {

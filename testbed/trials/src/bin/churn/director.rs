@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes everything happen to the connections that can, in an order that the seed tells.
+//! Changes the connections in every way, in a random order.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use mptcp_trials::check::check;
 use mptcp_trials::net::{Connection, ip, output, wait_for};
-use mptcp_trials::request::{Choice, Request};
+use mptcp_trials::request::{Request, SockOpt};
 use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -21,10 +21,10 @@ use crate::Shared;
 use crate::network::{LINKS, Networks, address, host, sockets};
 use crate::slots::{Kind, Pair, Slot};
 
-/// Lets something happen. Returns whether it did.
+/// Makes a change. Returns whether there was one.
 type Act = fn(&mut Director) -> Result<bool>;
 
-/// Something that happens, and how often in relation to the others.
+/// The changes: name, relative frequency, function.
 const ACTIONS: [(&str, usize, Act); 8] = [
     ("endpoints", 60, Director::toggle_endpoint),
     ("announcements", 8, Director::announce),
@@ -36,7 +36,7 @@ const ACTIONS: [(&str, usize, Act); 8] = [
     ("closes", 8, Director::close),
 ];
 
-/// Who makes it happen.
+/// What changes the connections.
 pub struct Director {
     shared: Arc<Shared>,
     networks: Networks,
@@ -44,7 +44,7 @@ pub struct Director {
     listeners: Vec<(bool, Protocol, Socket)>,
     pairs: Vec<Pair>,
     /// Connections that may never get a subflow again, or may not end in good order.
-    wounded: Vec<usize>,
+    damaged: Vec<usize>,
     /// The link that is down.
     down: Option<u8>,
     rng: Rng,
@@ -66,7 +66,7 @@ impl Director {
             networks,
             listeners,
             pairs: Vec::new(),
-            wounded: Vec::new(),
+            damaged: Vec::new(),
             down: None,
             rng,
             done: ACTIONS.iter().map(|(name, ..)| (*name, 0)).collect(),
@@ -79,10 +79,10 @@ impl Director {
         Ok(director)
     }
 
-    /// Goes on until it is told to stop. Returns the networks, and what was done how often.
+    /// Makes changes until all threads stop. Returns the networks, and the number of changes of each kind.
     pub fn run(mut self) -> Result<(Networks, BTreeMap<&'static str, usize>)> {
         let result = self.act();
-        // Readers would take the end of everything for errors.
+        // The readers would report the end of the connections as errors.
         self.shared.stop.store(true, Ordering::Relaxed);
         self.shared.slots.iter().for_each(Slot::clear);
         result?;
@@ -98,19 +98,19 @@ impl Director {
             *self.done.entry(name).or_default() += usize::from(happened);
             self.exchange();
         }
-        // Everything can come to an end, at once where there is nobody to agree on it.
+        // All connections can end now, and those that may not end in good order do so at once.
         if self.down.is_some() {
             self.toggle_link()?;
         }
-        let mut wounded = self.wounded.iter().flat_map(|n| &self.pairs[*n]);
-        wounded.try_for_each(|end| end.set_linger(Some(Duration::ZERO)))?;
+        let mut damaged = self.damaged.iter().flat_map(|n| &self.pairs[*n]);
+        damaged.try_for_each(|end| end.set_linger(Some(Duration::ZERO)))?;
         Ok(())
     }
 
-    /// Any connection, which readers get to know.
+    /// Any connection, to which the readers make more requests from now on.
     fn choose(&mut self) -> usize {
         let n = self.rng.usize(..self.pairs.len());
-        self.shared.scene.store(n, Ordering::Relaxed);
+        self.shared.changing.store(n, Ordering::Relaxed);
         n
     }
 
@@ -124,7 +124,7 @@ impl Director {
         }
     }
 
-    /// The client gets, or loses, an address to make a subflow from, for each connection.
+    /// An endpoint of the client is added or removed, and a subflow of each connection with it.
     fn toggle_endpoint(&mut self) -> Result<bool> {
         let (v6, link) = (self.rng.bool(), self.rng.u8(1..LINKS));
         let address = address(v6, link, host::ENDPOINT);
@@ -135,7 +135,7 @@ impl Director {
         Ok(true)
     }
 
-    /// The server announces an address to each client, if it has not yet.
+    /// The server announces another address to each client.
     fn announce(&mut self) -> Result<bool> {
         let address = address(self.rng.bool(), self.rng.u8(1..LINKS), host::SERVER);
         self.networks.ends[1].within(|| {
@@ -147,7 +147,7 @@ impl Director {
         })
     }
 
-    /// One of the two loses all endpoints at once.
+    /// All endpoints of one of the two are removed.
     fn flush(&mut self) -> Result<bool> {
         let end = &self.networks.ends[self.rng.usize(..2)];
         end.within(|| ip("mptcp endpoint flush\n"))?;
@@ -164,33 +164,33 @@ impl Director {
         Ok(true)
     }
 
-    /// The socket of a subflow ends, at either side.
+    /// The socket of a subflow is closed, at either side.
     fn kill(&mut self) -> Result<bool> {
         let (n, end) = (self.choose_mptcp(), self.rng.usize(..2));
-        let request = Request::new(Choice::SubflowAddrs, 16);
-        let answer = request.ask(&self.pairs[n][end], 0);
-        ensure!(answer.ret == 0, "returned {}", answer.ret);
-        let subflows = check(&request, &answer)?.subflows;
+        let request = Request::new(SockOpt::SubflowAddrs, 16);
+        let reply = request.make(&self.pairs[n][end], 0);
+        ensure!(reply.ret == 0, "returned {}", reply.ret);
+        let subflows = check(&request, &reply)?.subflows;
         let connected: Vec<_> = subflows
             .iter()
             .filter_map(|subflow| subflow.addrs.filter(|(_, remote)| remote.port() != 0))
             .collect();
-        self.wounded.push(n);
+        self.damaged.push(n);
         let Some((local, remote)) = self.rng.choice(connected) else {
             return Ok(false);
         };
         let ss = format!("--no-header --tcp --numeric --kill src {local} dst {remote}");
-        // It prints what it has ended, if the subflow has not been quicker.
+        // It prints what it has ended: nothing if the subflow has ended meanwhile.
         let ended = self.networks.ends[end].within(|| output("ss", &ss))?;
         Ok(!ended.is_empty())
     }
 
-    /// An end says that it will not send, or not read.
+    /// An end is shut down for sending, for receiving, or for both.
     fn shut_down(&mut self) -> Result<bool> {
         let n = self.choose();
         let how = [Shutdown::Read, Shutdown::Write, Shutdown::Both][self.rng.usize(..3)];
         let end = &self.pairs[n][self.rng.usize(..2)];
-        self.wounded.push(n);
+        self.damaged.push(n);
         // It may be so already.
         let _ = end.shutdown(how);
         Ok(true)
@@ -199,18 +199,18 @@ impl Director {
     /// An end leaves the connection, and keeps its socket.
     fn disconnect(&mut self) -> Result<bool> {
         let n = self.choose_mptcp();
-        self.wounded.push(n);
+        self.damaged.push(n);
         let _ = connect_unspec(&self.pairs[n][self.rng.usize(..2)]);
         Ok(true)
     }
 
     /// A connection is closed, and replaced.
     fn close(&mut self) -> Result<bool> {
-        let n = match self.wounded.last() {
+        let n = match self.damaged.last() {
             Some(n) if self.rng.bool() => *n,
             _ => self.choose(),
         };
-        self.shared.scene.store(n, Ordering::Relaxed);
+        self.shared.changing.store(n, Ordering::Relaxed);
         let slot = &self.shared.clone().slots[n];
         let pair = self.connect(slot.kind)?;
         let mut old = Vec::from(std::mem::replace(&mut self.pairs[n], pair));
@@ -219,19 +219,19 @@ impl Director {
         }
         // The kernel never frees a closed connection of which it removes the last subflow together
         // with its endpoint. So none may be there when the next endpoint is removed.
-        let wounded = self.wounded.contains(&n);
-        self.wounded.retain(|wounded| *wounded != n);
-        let at_once = wounded || self.rng.u8(..4) == 0;
+        let damaged = self.damaged.contains(&n);
+        self.damaged.retain(|damaged| *damaged != n);
+        let at_once = damaged || self.rng.u8(..4) == 0;
         if at_once {
             old.iter()
                 .try_for_each(|end| end.set_linger(Some(Duration::ZERO)))?;
         }
         let before = self.connections()?;
-        // Readers may be about to ask, or just be asking.
+        // Readers may be about to make a request, or be in one.
         slot.clear();
         old.into_iter().for_each(drop);
         slot.fill(&self.pairs[n]);
-        if slot.kind.is_mptcp() && !wounded {
+        if slot.kind.is_mptcp() && !damaged {
             wait_for("a closed connection to go", || {
                 let gone = self
                     .connections()?
@@ -276,7 +276,7 @@ impl Director {
         Ok([connection.client, connection.server])
     }
 
-    /// Lets some data flow, if it can.
+    /// Sends some data, if that is possible.
     fn exchange(&mut self) {
         let pair = &self.pairs[self.rng.usize(..self.pairs.len())];
         for end in pair {

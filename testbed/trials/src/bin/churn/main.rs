@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asks about the subflows of connections to which everything happens that can, and checks that each
-//! answer agrees with itself.
+//! Makes requests to connections whose subflows come and go in every way, and checks that each result is consistent.
 
 mod director;
 mod events;
@@ -27,22 +26,22 @@ use events::Events;
 use network::Networks;
 use slots::{Kind, Slot};
 
-/// Asks about subflows while they come and go.
+/// Makes requests while subflows come and go, and checks that each result is consistent
 #[derive(Parser)]
 struct Args {
-    /// Subflows that have to come or go.
+    /// The number of subflows that have to come or go
     #[arg(long, default_value_t = 10_000)]
     changes: usize,
-    /// Seconds that this may take.
+    /// The number of seconds after which the test fails
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// Threads that ask.
+    /// The number of threads that make requests
     #[arg(long, default_value_t = 3)]
     readers: usize,
-    /// MPTCP connections at a time.
+    /// The number of MPTCP connections at a time
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// What happens in which order: the same for the same number.
+    /// The seed of what happens, and of the requests
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -50,12 +49,12 @@ struct Args {
 /// What the threads share.
 struct Shared {
     slots: Vec<Slot>,
-    /// The slot where something is going on.
-    scene: AtomicUsize,
+    /// The slot of which the connection changes now.
+    changing: AtomicUsize,
     stop: AtomicBool,
-    /// Answers that were checked.
-    answered: AtomicUsize,
-    /// Requests that were rightly refused, after a fallback.
+    /// Results that were checked.
+    checked: AtomicUsize,
+    /// Requests that were refused, as they must be after a fallback.
     refused: AtomicUsize,
     /// Requests during which the connection was closed.
     raced: AtomicUsize,
@@ -74,9 +73,9 @@ fn main() -> Result<ExitCode> {
     let events = Events::begin()?;
     let shared = Arc::new(Shared {
         slots: kinds(args.connections).map(Slot::new).collect(),
-        scene: AtomicUsize::new(0),
+        changing: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
-        answered: AtomicUsize::new(0),
+        checked: AtomicUsize::new(0),
         refused: AtomicUsize::new(0),
         raced: AtomicUsize::new(0),
     });
@@ -95,10 +94,10 @@ fn main() -> Result<ExitCode> {
     shared.stop.store(true, Ordering::Relaxed);
     drop(events);
     ktap.result(&format!("{} subflows come or go", args.changes), changes);
-    let answers = readers
+    let results = readers
         .into_iter()
         .try_for_each(|reader| end("a reader", reader));
-    ktap.result("each answer agrees with itself", answers);
+    ktap.result("each result is consistent", results);
     match end("the director", director) {
         Ok((networks, done)) => {
             let raced = shared.raced.load(Ordering::Relaxed);
@@ -127,7 +126,7 @@ fn main() -> Result<ExitCode> {
     Ok(ktap.end())
 }
 
-/// Counts changes until there are enough, or it is over.
+/// Counts changes until there are enough, or a thread has ended, or the time is over.
 fn count(
     args: &Args,
     events: &Events,
@@ -135,7 +134,7 @@ fn count(
     is_over: impl Fn() -> bool,
     ktap: &Ktap,
 ) -> Result<()> {
-    /// Time between two lines that tell how far it is.
+    /// Time between two lines that show the progress.
     const REPORT: Duration = Duration::from_secs(10);
     let begin = Instant::now();
     let mut reported = begin;
@@ -147,25 +146,25 @@ fn count(
         let changes = established + closed;
         let is_over =
             changes >= args.changes || is_over() || begin.elapsed().as_secs() >= args.seconds;
-        let answered = shared.answered.load(Ordering::Relaxed);
+        let checked = shared.checked.load(Ordering::Relaxed);
         if is_over || reported.elapsed() >= REPORT {
             reported = Instant::now();
             ktap.note(format_args!(
                 "{} s: {changes} changes ({established} subflows came, {closed} went), \
-                 {answered} answers checked",
+                 {checked} results checked",
                 begin.elapsed().as_secs()
             ));
         }
         if is_over {
             ktap.figure(changes, "subflow changes survived");
-            ktap.figure(answered, "answers checked meanwhile");
+            ktap.figure(checked, "results checked meanwhile");
             ensure!(changes >= args.changes, "only {changes}");
             return Ok(());
         }
     }
 }
 
-/// The result of a thread, which has been told to end.
+/// The result of a thread that is about to end.
 fn end<T>(name: &str, thread: JoinHandle<Result<T>>) -> Result<T> {
     wait_for(&format!("{name} to return"), || {
         Ok(thread.is_finished().then_some(()))

@@ -2,9 +2,8 @@
 
 //! Two networks with links between them: one for the clients, one for the servers.
 //!
-//! On each link, the client has the addresses .1 and .3, and the server .2. The first link is where
-//! connections begin, and stays up. Each has an MTU of its own, and so a subflow's `tcpi_advmss`
-//! tells which link it is on.
+//! On each link, the client has the addresses .1 and .3, and the server .2. Connections begin on the first link, which
+//! stays up. Each link has another MTU, so that `tcpi_advmss` shows which link a subflow is on.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -19,13 +18,13 @@ pub const LINKS: u8 = 4;
 const FIRST_MTU: u32 = 1500;
 const MTU_STEP: u32 = 40;
 
-/// The part of an address that tells who has it.
+/// The part of an address that stands for the host.
 pub mod host {
     /// The client, by default.
     pub const CLIENT: u8 = 1;
     /// The server.
     pub const SERVER: u8 = 2;
-    /// The client, where an endpoint of the path manager says so.
+    /// The client, as an endpoint of the path manager.
     pub const ENDPOINT: u8 = 3;
 }
 
@@ -115,9 +114,9 @@ fn settings() -> Result<()> {
     for (key, value) in [
         // The addresses stay when a link goes down.
         ("net/ipv6/conf/all/keep_addr_on_down", "1"),
-        // However slowly a connection begins, it is one of MPTCP.
+        // However slowly a connection begins, it does not fall back to TCP.
         ("net/mptcp/syn_retrans_before_tcp_fallback", "128"),
-        // A subflow that was closed does not wait long for a peer that is no more.
+        // A subflow that was closed does not wait long for a peer that is gone.
         ("net/ipv4/tcp_orphan_retries", "3"),
     ] {
         fs::write(Path::new("/proc/sys").join(key), value).context(key)?;
@@ -153,7 +152,7 @@ fn client_links(server: &Network) -> String {
              link set link{link} up\n"
         );
         batch += &add_address(link, host::CLIENT, "");
-        // Only used where asked for.
+        // It is used as an endpoint only.
         batch += &add_address(link, host::ENDPOINT, "preferred_lft 0");
     }
     batch

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asks and asks, and believes nothing.
+//! Makes requests, and checks the results.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use mptcp_trials::check::{Report, check};
-use mptcp_trials::request::{Answer, CANARY, Choice, Request};
+use mptcp_trials::request::{CANARY, Reply, Request, SockOpt};
 
 use crate::Shared;
 use crate::network::{advmss, host, place};
@@ -25,28 +25,28 @@ const SPARE: usize = 64;
 /// The addresses of subflows, by number.
 type Subflows = HashMap<u32, (SocketAddr, SocketAddr)>;
 
-/// Asks until it is told to stop.
+/// Makes requests until all threads stop.
 pub fn run(shared: &Shared, mut rng: Rng) -> Result<()> {
     // For each end, the subflows of the connection that there was last.
     let mut seen: Vec<(usize, Subflows)> = vec![Default::default(); 2 * shared.slots.len()];
-    // Something has to happen.
+    // The thread that changes the connections has to get on.
     rustix::process::setpriority_process(None, 10)?;
     while !shared.stop.load(Ordering::Relaxed) {
         let n = match rng.bool() {
-            true => shared.scene.load(Ordering::Relaxed),
+            true => shared.changing.load(Ordering::Relaxed),
             false => rng.usize(..shared.slots.len()),
         };
         let (slot, end) = (&shared.slots[n], rng.usize(..2));
         let request = random_request(&mut rng);
-        ask(shared, slot, end, &request, &mut seen[2 * n + end])
+        read(shared, slot, end, &request, &mut seen[2 * n + end])
             .with_context(|| format!("{:?}, end {end}: {request:?}", slot.kind))?;
     }
     Ok(())
 }
 
-/// A request that is in order.
+/// A valid request.
 pub fn random_request(rng: &mut Rng) -> Request {
-    let option = Choice::ALL[rng.usize(..Choice::ALL.len())];
+    let option = SockOpt::ALL[rng.usize(..SockOpt::ALL.len())];
     let whole = Request::new(option, rng.usize(..=MAX_SUBFLOWS / 2));
     if rng.bool() {
         return whole;
@@ -59,67 +59,67 @@ pub fn random_request(rng: &mut Rng) -> Request {
         ..whole
     };
     let rest = match option {
-        Choice::FullInfo => size(whole.rest),
+        SockOpt::FullInfo => size(whole.rest),
         // No room for another element.
         _ => size(cut.element().saturating_sub(1)).min(cut.element().saturating_sub(1)),
     };
     Request { rest, ..cut }
 }
 
-fn ask(
+fn read(
     shared: &Shared,
     slot: &Slot,
     end: usize,
     request: &Request,
     (generation, subflows): &mut (usize, Subflows),
 ) -> Result<()> {
-    let Some(glimpse) = slot.look(end) else {
+    let Some(view) = slot.view(end) else {
         return Ok(());
     };
-    let answer = request.ask(glimpse.socket(), SPARE);
-    let is_current = slot.is_current(&glimpse);
+    let reply = request.make(view.socket(), SPARE);
+    let is_current = slot.is_current(&view);
     if !is_current {
         shared.raced.fetch_add(1, Ordering::Relaxed);
     }
 
-    if answer.ret != 0 {
-        refused(request, &answer)?;
-        let expected = [libc::EOPNOTSUPP, libc::ENOPROTOOPT].contains(&-answer.ret);
+    if reply.ret != 0 {
+        refused(request, &reply)?;
+        let expected = [libc::EOPNOTSUPP, libc::ENOPROTOOPT].contains(&-reply.ret);
         if is_current {
-            ensure!(expected && !slot.kind.is_mptcp(), "returned {}", answer.ret);
+            ensure!(expected && !slot.kind.is_mptcp(), "returned {}", reply.ret);
             shared.refused.fetch_add(1, Ordering::Relaxed);
         }
         return Ok(());
     }
-    let report = check(request, &answer)?;
+    let report = check(request, &reply)?;
     let of = is_current.then_some((slot.kind, end));
     plausible(&report, of).with_context(|| format!("{report:?}"))?;
     if is_current {
-        if *generation != glimpse.generation {
-            *generation = glimpse.generation;
+        if *generation != view.generation {
+            *generation = view.generation;
             subflows.clear();
         }
         same(&report, subflows)?;
     }
-    shared.answered.fetch_add(1, Ordering::Relaxed);
+    shared.checked.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
 
-/// A request that is refused has written nothing.
-fn refused(request: &Request, answer: &Answer) -> Result<()> {
-    let mut optval = vec![CANARY; answer.optval.len()];
-    request.write_header(&mut optval, answer.arrays[0], answer.arrays[1]);
-    let arrays = [&answer.tcp_info, &answer.subflow_info];
-    let untouched = answer.optval == optval
-        && answer.optlen as usize == request.optlen()
+/// Checks that a request that is refused has written nothing.
+fn refused(request: &Request, reply: &Reply) -> Result<()> {
+    let mut optval = vec![CANARY; reply.optval.len()];
+    request.write_header(&mut optval, reply.arrays[0], reply.arrays[1]);
+    let arrays = [&reply.tcp_info, &reply.subflow_info];
+    let untouched = reply.optval == optval
+        && reply.optlen as usize == request.optlen()
         && arrays
             .iter()
             .all(|array| array.iter().all(|byte| *byte == CANARY));
-    ensure!(untouched, "returned {}, but wrote to memory", answer.ret);
+    ensure!(untouched, "returned {}, but wrote to memory", reply.ret);
     Ok(())
 }
 
-/// Whether the subflows can be those of a connection here: of this kind, seen from this end.
+/// Checks that the subflows can be those of a connection here, of this kind and seen from this end.
 fn plausible(report: &Report, of: Option<(Kind, usize)>) -> Result<()> {
     ensure!(report.num <= MAX_SUBFLOWS, "too many subflows");
     for subflow in &report.subflows {
@@ -144,12 +144,12 @@ fn plausible(report: &Report, of: Option<(Kind, usize)>) -> Result<()> {
             "from {local} to {remote}"
         );
         if let Some((kind, expected)) = of {
-            ensure!(kind.is_mptcp(), "answered after a fallback");
+            ensure!(kind.is_mptcp(), "a request succeeds after a fallback");
             // A connection of IPv6 may have subflows of IPv4.
             let family = kind.v6 || local.is_ipv4();
             ensure!(family && end == expected, "from {local} to {remote}");
         }
-        // Where both arrays are asked for, they tell of the same subflow.
+        // If the result has both arrays, their elements are of the same subflow.
         if let Some(tcp) = subflow.tcp {
             let most = advmss(local.is_ipv6(), client.0);
             let fits = [most, most - TIMESTAMPS].contains(&tcp.advmss);
@@ -159,7 +159,7 @@ fn plausible(report: &Report, of: Option<(Kind, usize)>) -> Result<()> {
     Ok(())
 }
 
-/// Whether each number is that of the same subflow as before.
+/// Checks that each number is that of the same subflow as before.
 fn same(report: &Report, subflows: &mut Subflows) -> Result<()> {
     for subflow in &report.subflows {
         let Some((id, addrs)) = subflow.id.zip(subflow.addrs) else {
@@ -217,25 +217,25 @@ mod tests {
     }
 
     #[test]
-    fn who_and_where() {
+    fn addresses_of_others() {
         assert!(!is_wrong(|_| ()));
         assert!(plausible(&report(), None).is_ok());
         assert!(plausible(&report(), Some((kind(Protocol::MPTCP), SERVER))).is_err());
         assert!(plausible(&report(), Some((kind(Protocol::TCP), CLIENT))).is_err());
         for n in [0, 1] {
-            let nobody = address(false, 0, 9);
+            let unknown = address(false, 0, 9);
             assert!(is_wrong(|subflows| subflows[n]
                 .addrs
                 .as_mut()
                 .unwrap()
                 .0
-                .set_ip(nobody)));
+                .set_ip(unknown)));
             assert!(is_wrong(|subflows| subflows[n]
                 .addrs
                 .as_mut()
                 .unwrap()
                 .1
-                .set_ip(nobody)));
+                .set_ip(unknown)));
         }
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where readers find the connections, which end and are replaced while they ask.
+//! Where readers find the connections, which are closed and replaced while requests are made.
 
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// Whether both ends know MPTCP.
+    /// Whether both ends support MPTCP.
     pub fn is_mptcp(self) -> bool {
         self.protocols == [Protocol::MPTCP; 2]
     }
@@ -31,22 +31,22 @@ pub type Pair = [Socket; 2];
 pub struct Slot {
     /// What they are.
     pub kind: Kind,
-    /// How often one came, or went: even while there is one.
+    /// How often a connection was added or removed: even while there is one.
     generation: AtomicUsize,
     ends: [AtomicI32; 2],
 }
 
-/// What a reader knows of a connection.
+/// A socket as a reader sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Glimpse {
+pub struct View {
     /// Different for each connection of a slot.
     pub generation: usize,
     fd: RawFd,
 }
 
-impl Glimpse {
+impl View {
     /// The socket, as it was: it may be closed, or the number may be that of another file by now.
-    /// Only that for which any file is good may be done with it, such as getsockopt(2).
+    /// It may only be used for what is allowed with any file, such as getsockopt(2).
     pub fn socket(&self) -> BorrowedFd<'_> {
         // SAFETY: As described.
         unsafe { BorrowedFd::borrow_raw(self.fd) }
@@ -63,12 +63,12 @@ impl Slot {
         }
     }
 
-    /// Takes the connection from the readers.
+    /// Removes the connection.
     pub fn clear(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Gives them another one.
+    /// Adds another one.
     pub fn fill(&self, pair: &Pair) {
         for (end, socket) in self.ends.iter().zip(pair) {
             end.store(socket.as_raw_fd(), Ordering::SeqCst);
@@ -77,15 +77,15 @@ impl Slot {
     }
 
     /// One end of the connection, if there is one.
-    pub fn look(&self, end: usize) -> Option<Glimpse> {
+    pub fn view(&self, end: usize) -> Option<View> {
         let generation = self.generation.load(Ordering::SeqCst);
         let fd = self.ends[end].load(Ordering::SeqCst);
-        let glimpse = Glimpse { generation, fd };
-        (generation.is_multiple_of(2) && self.is_current(&glimpse)).then_some(glimpse)
+        let view = View { generation, fd };
+        (generation.is_multiple_of(2) && self.is_current(&view)).then_some(view)
     }
 
     /// Whether it is still the same connection.
-    pub fn is_current(&self, glimpse: &Glimpse) -> bool {
-        self.generation.load(Ordering::SeqCst) == glimpse.generation
+    pub fn is_current(&self, view: &View) -> bool {
+        self.generation.load(Ordering::SeqCst) == view.generation
     }
 }

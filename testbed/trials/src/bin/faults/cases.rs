@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A request for each access to user memory, such that it is the first to fail.
+//! For each access to user memory, a request of which it is the first access that fails.
 
 use mptcp_trials::abi::{MPTCP_INFO_SIZE, SUBFLOW_ADDRS_SIZE, SUBFLOW_INFO_SIZE, TCP_INFO_SIZE};
 use mptcp_trials::probe::Probe;
-use mptcp_trials::request::{Choice, Request};
+use mptcp_trials::request::{Request, SockOpt};
 use mptcp_trials::space::{FAR, READ_ONLY, near};
 
 /// The subflows of each connection.
@@ -16,31 +16,31 @@ const END: usize = near(2);
 const BEHIND: usize = near(5);
 
 /// The arrays of an option, with the sizes of their elements.
-fn arrays(option: Choice) -> &'static [(&'static str, usize)] {
+fn arrays(option: SockOpt) -> &'static [(&'static str, usize)] {
     match option {
-        Choice::TcpInfo => &[("tcp_info", TCP_INFO_SIZE)],
-        Choice::SubflowAddrs => &[("mptcp_subflow_addrs", SUBFLOW_ADDRS_SIZE)],
-        Choice::FullInfo => &[
+        SockOpt::TcpInfo => &[("tcp_info", TCP_INFO_SIZE)],
+        SockOpt::SubflowAddrs => &[("mptcp_subflow_addrs", SUBFLOW_ADDRS_SIZE)],
+        SockOpt::FullInfo => &[
             ("mptcp_subflow_info", SUBFLOW_INFO_SIZE),
             ("tcp_info", TCP_INFO_SIZE),
         ],
     }
 }
 
-/// A request for everything, of which no access fails.
-pub fn plain(option: Choice) -> Probe {
+/// A request of which no access fails.
+pub fn plain(option: SockOpt) -> Probe {
     Place::new(option).probe()
 }
 
-/// Requests for everything, each with the access that fails.
-pub fn cases(option: Choice) -> Vec<(String, Probe)> {
+/// Requests with the access that fails.
+pub fn cases(option: SockOpt) -> Vec<(String, Probe)> {
     let mut cases = Vec::new();
     let mut add = |access: String, change: &dyn Fn(&mut Place)| {
         let mut place = Place::new(option);
         change(&mut place);
         cases.push((access, place.probe()));
     };
-    let full = option == Choice::FullInfo;
+    let full = option == SockOpt::FullInfo;
     let header = Place::new(option).request().header();
 
     for byte in 0..4 {
@@ -56,7 +56,7 @@ pub fn cases(option: Choice) -> Vec<(String, Probe)> {
         add(format!("read byte {byte} of the header"), &|p| {
             p.optval = END - byte
         });
-        // Of the others, the array would be first to fail.
+        // The other options would write the array first.
         if full {
             add(format!("write byte {byte} of the header"), &|p| {
                 p.optval = READ_ONLY - byte
@@ -85,16 +85,16 @@ pub fn cases(option: Choice) -> Vec<(String, Probe)> {
     cases
 }
 
-/// Where everything is of a request for all that there is.
+/// A request for everything, and where its memory is.
 struct Place {
-    option: Choice,
+    option: SockOpt,
     optval: usize,
     optlen: usize,
     arrays: [usize; 2],
 }
 
 impl Place {
-    fn new(option: Choice) -> Self {
+    fn new(option: SockOpt) -> Self {
         Self {
             option,
             optval: near(0) + 8,

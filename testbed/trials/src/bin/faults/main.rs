@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lets each access to user memory fail, and looks at what comes of it.
+//! Makes each access to user memory fail, and checks the result and the connection.
 
 mod cases;
 
@@ -17,25 +17,25 @@ use anyhow::{Context, Result, anyhow, ensure};
 use cases::{SUBFLOWS, cases, plain};
 use clap::Parser;
 use mptcp_trials::abi::TCP_ESTABLISHED;
-use mptcp_trials::answer::Asker;
-use mptcp_trials::cast::{self, State};
 use mptcp_trials::ktap::Ktap;
 use mptcp_trials::net::{self, Connection, Family, PATIENCE};
 use mptcp_trials::probe::{Probe, Write, writes};
+use mptcp_trials::prober::Prober;
 use mptcp_trials::records::{Compare, Recorder};
-use mptcp_trials::request::{Choice, Snapshot};
+use mptcp_trials::request::{Snapshot, SockOpt};
 use mptcp_trials::space::{self, Space};
+use mptcp_trials::subjects::{self, State};
 
-/// Lets each access to user memory fail, and looks at what comes of it
+/// Makes each access to user memory fail, and checks the result and the connection
 #[derive(Parser)]
 enum Command {
-    /// By pages that cannot be accessed
+    /// Make accesses fail by pages that cannot be accessed
     Pages {
-        /// The file for the answers, a line each
+        /// The file for the results
         #[arg(long)]
         output: PathBuf,
     },
-    /// By the kernel's fault injection, which only the debug flavour has
+    /// Make accesses fail by the kernel's fault injection, which only the debug kernel has
     Inject,
     /// Show where the results of two kernels differ
     Compare(Compare),
@@ -53,50 +53,47 @@ fn main() -> ExitCode {
 }
 
 fn pages(output: &Path) -> Result<ExitCode> {
-    let mut asker = Asker::new().context("the addresses of the requests are taken")?;
-    // The answers of these can be compared, and those of others cannot.
-    let mut silent = cast::actors()?;
-    silent.retain(|actor| actor.role.state == State::Connected(SUBFLOWS));
+    let mut prober = Prober::new().context("the addresses of the requests are taken")?;
+    // The results of these sockets can be compared with another kernel's.
+    let mut silent = subjects::subjects()?;
+    silent.retain(|subject| subject.role.state == State::Connected(SUBFLOWS));
     net::own_network(SUBFLOWS.into())?;
     let mut file = Recorder::new(output, "requests with a fault")?;
-    let mut ktap = Ktap::new(Family::ALL.len() * Choice::ALL.len());
+    let mut ktap = Ktap::new(Family::ALL.len() * SockOpt::ALL.len());
     let mut faults = 0;
     let mut fails = |access: &str, probe: &Probe, family| {
-        for actor in silent
+        for subject in silent
             .iter_mut()
-            .filter(|actor| actor.role.family == family)
+            .filter(|subject| subject.role.family == family)
         {
-            let answer = asker.ask(probe.clone(), actor)?;
+            let reply = prober.probe(probe.clone(), subject)?;
             ensure!(
-                answer.starts_with(&format!("-{}", libc::EFAULT)),
-                "the answer is {answer}"
+                reply.starts_with(&format!("-{}", libc::EFAULT)),
+                "the result is {reply}"
             );
             faults += 2;
             file.line(&format!(
-                "{}, {}, {access}: {answer}",
-                actor.role,
+                "{}, {}, {access}: {reply}",
+                subject.role,
                 probe.name()
             ))?;
         }
         let connection = Connection::with_subflows(family, SUBFLOWS.into())?;
         for socket in [&connection.client, &connection.server] {
-            probe.put(&mut asker.space, probe.fill)?;
-            let ret = probe.ask(&mut asker.space, socket)?;
-            ensure!(ret == -libc::EFAULT, "the answer is {ret}");
+            probe.put(&mut prober.space, probe.fill)?;
+            let ret = probe.make(&mut prober.space, socket)?;
+            ensure!(ret == -libc::EFAULT, "the call returned {ret}");
             faults += 1;
         }
         goes_on(connection)
     };
 
     for family in Family::ALL {
-        for option in Choice::ALL {
+        for option in SockOpt::ALL {
             let result = cases(option).iter().try_for_each(|(access, probe)| {
                 fails(access, probe, family).with_context(|| access.clone())
             });
-            ktap.result(
-                &format!("faults: {family:?}, {}", option.name()),
-                result,
-            );
+            ktap.result(&format!("faults: {family:?}, {}", option.name()), result);
         }
     }
     file.end()?;
@@ -104,7 +101,7 @@ fn pages(output: &Path) -> Result<ExitCode> {
     Ok(ktap.end())
 }
 
-/// Whether a connection does all that it should, and ends.
+/// Checks that a connection still works, and ends.
 fn goes_on(connection: Connection) -> Result<()> {
     let (done, ended) = mpsc::channel();
     thread::spawn(move || {
@@ -127,7 +124,7 @@ fn goes_on(connection: Connection) -> Result<()> {
     });
     ended
         .recv_timeout(PATIENCE)
-        .map_err(|_| anyhow!("whatever is done with the socket now takes more than {PATIENCE:?}"))?
+        .map_err(|_| anyhow!("a call for the socket does not return within {PATIENCE:?}"))?
 }
 
 fn inject() -> Result<ExitCode> {
@@ -140,15 +137,15 @@ fn inject() -> Result<ExitCode> {
         .open("/proc/thread-self/fail-nth")?;
     let mut space = Space::new().context("the addresses of the requests are taken")?;
     net::own_network(SUBFLOWS.into())?;
-    let mut ktap = Ktap::new(Family::ALL.len() * Choice::ALL.len());
+    let mut ktap = Ktap::new(Family::ALL.len() * SockOpt::ALL.len());
     let mut faults = 0;
 
     for family in Family::ALL {
-        for option in Choice::ALL {
+        for option in SockOpt::ALL {
             let probe = plain(option);
             let result = each_fails(&mut space, &probe, &nth, family).map(|written| {
                 faults += 2 * written.len();
-                ktap.note(format_args!("failed after so many writes: {written:?}"));
+                ktap.note(format_args!("writes before each failure: {written:?}"));
             });
             ktap.result(&format!("inject: {family:?}, {}", option.name()), result);
         }
@@ -157,10 +154,10 @@ fn inject() -> Result<ExitCode> {
     Ok(ktap.end())
 }
 
-/// The copies before those of the option: getsockopt(2) itself reads optlen, and ignores a fault.
+/// The copies before those of the option: the socket layer reads optlen, and ignores a fault.
 const IGNORED: usize = 1;
 
-/// Lets one copy after the other fail, until none is left. Returns after how many writes each failed.
+/// Makes one copy after the other fail, until none is left. Returns the number of writes before each failure.
 fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> Result<Vec<usize>> {
     let mut failed = Vec::new();
     loop {
@@ -174,7 +171,7 @@ fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> R
             planned = writes(probe, space, Some(SUBFLOWS.into()));
             let before = space.bytes().to_vec();
             nth.write_at(n.to_string().as_bytes(), 0)?;
-            let ret = probe.ask(space, &connection.client)?;
+            let ret = probe.make(space, &connection.client)?;
             injected = is_injected(nth);
             let bytes = before.iter().zip(space.bytes());
             for (changed, (before, after)) in changed.iter_mut().zip(bytes) {
@@ -183,12 +180,12 @@ fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> R
             let expected = if injected { -libc::EFAULT } else { 0 };
             ensure!(
                 ret == expected,
-                "the answer is {ret} when copy {n} fails: {injected}"
+                "the call returned {ret}, and that copy {n} failed is {injected}"
             );
         }
         if !injected {
             ensure!(!failed.is_empty(), "no copy failed");
-            // Once at most: the header is read before the first write, and each write is a copy.
+            // At most once: the header is read before the first write, and each write is one copy.
             let mut copies = iter::once(0).chain(0..planned.len());
             ensure!(
                 failed.iter().all(|done| copies.any(|copy| copy == *done)),
@@ -199,14 +196,14 @@ fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> R
         let done = beginning(&changed, &planned, probe).with_context(|| {
             let changed = (0..space::SIZE).filter(|index| changed[*index]);
             let changed = changed.map(space::address).collect::<Vec<_>>();
-            format!("when copy {n} fails, it is no beginning of the answer that is written: {changed:x?}")
+            format!("when copy {n} fails, what is written is not the beginning of the result: {changed:x?}")
         })?;
         goes_on(connection).with_context(|| format!("when copy {n} fails"))?;
         failed.push(done);
     }
 }
 
-/// Whether the fault came, and not too late. If it is yet to come, it may come here.
+/// Whether the fault was injected. If it was not, it may be here.
 fn is_injected(nth: &File) -> bool {
     let mut left = [0; 8];
     let injected = nth.read_at(&mut left, 0).is_ok() && left.starts_with(b"0\n");
@@ -214,7 +211,7 @@ fn is_injected(nth: &File) -> bool {
     injected
 }
 
-/// How many of the writes it takes to change these bytes.
+/// How many of the writes change these bytes. `None` if there is no such number.
 fn beginning(changed: &[bool], writes: &[Write], probe: &Probe) -> Option<usize> {
     let mut written = vec![false; space::SIZE];
     for done in 0..=writes.len() {
@@ -222,7 +219,7 @@ fn beginning(changed: &[bool], writes: &[Write], probe: &Probe) -> Option<usize>
         if bytes.all(
             |(index, (changed, written))| match probe.byte(space::address(index)) {
                 None => changed == written,
-                // There may have been what was written.
+                // A byte of the request may have been the same before.
                 Some(_) => changed <= written,
             },
         ) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From a seed and a number, always the same request.
+//! Random requests, of which a seed and a number always give the same.
 
 use std::mem::offset_of;
 
@@ -10,17 +10,17 @@ use mptcp_trials::abi::{
     self, FullInfo, MPTCP_INFO_SIZE, SUBFLOW_ADDRS_SIZE, SUBFLOW_INFO_SIZE, SubflowData,
     TCP_INFO_SIZE,
 };
-use mptcp_trials::cast::Role;
 use mptcp_trials::probe::Probe;
 use mptcp_trials::space::{self, near};
+use mptcp_trials::subjects::Role;
 
 const PAGE: u64 = mptcp_trials::space::PAGE as u64;
 /// Where the pointers begin in a header that has any.
 const POINTERS: usize = offset_of!(FullInfo, subflow_info);
 const _: () = assert!(POINTERS >= size_of::<SubflowData>());
-/// Where a page follows that is as good as the one before.
+/// Boundaries between two pages that can both be written.
 const MIDDLES: [u64; 2] = [near(1) as u64, space::FAR as u64 + PAGE];
-/// Pointers to no memory: those of the kernel and of nobody, and such as wrap around.
+/// Pointers to no memory: to the kernel's, to none, and close to where addresses wrap around.
 const NOWHERE: [u64; 15] = [
     0,
     1,
@@ -38,7 +38,7 @@ const NOWHERE: [u64; 15] = [
     -4_i64 as u64,
     -1_i64 as u64,
 ];
-/// Sizes that sizes should not have.
+/// Sizes that no structure has.
 const SIZES: [u32; 12] = [
     0,
     1,
@@ -54,17 +54,17 @@ const SIZES: [u32; 12] = [
     u32::MAX,
 ];
 
-/// The request number `n` of `seed`, for a program of so many bits, and which of the roles is asked.
+/// The request number `n` of `seed` for a program of so many bits, and the index of the role that it is made to.
 pub fn generate(seed: u64, n: u64, bits: u32, roles: &[Role]) -> (usize, Probe) {
-    // Neighbours would have much in common.
+    // The generator's sequences for neighbouring seeds have much in common.
     let mut rng = Random(Rng::with_seed(seed ^ Rng::with_seed(n).u64(..)));
-    let (actor, mut request) = rng.request(roles);
+    let (subject, mut request) = rng.request(roles);
     if bits == 32 {
         request.optval &= u64::from(u32::MAX);
         request.optlen &= u64::from(u32::MAX);
     }
     request.keep_pointers();
-    // It begins with what the request before ended, and not all memory has to be filled.
+    // Each of the two values is used as often for a request as its complement.
     let fill = [seed as u8, !(seed as u8)];
     let probe = Probe {
         option: request.option,
@@ -75,7 +75,7 @@ pub fn generate(seed: u64, n: u64, bits: u32, roles: &[Role]) -> (usize, Probe) 
         fill: fill[(n % 2) as usize],
         evict: rng.once_in(16),
     };
-    (actor, probe)
+    (subject, probe)
 }
 
 struct Request {
@@ -87,8 +87,8 @@ struct Request {
 }
 
 impl Request {
-    /// Where optlen is in a pointer of the header, it holds a part of that. With other bytes, it could
-    /// be one to anything, even to what this program itself has in memory.
+    /// Where optlen overlaps a pointer of the header, gives it the pointer's bytes. With other bytes, the pointer
+    /// could be to memory of this program.
     fn keep_pointers(&mut self) {
         let mut len = self.len.to_ne_bytes();
         for (n, byte) in (0..).zip(&mut len) {
@@ -123,8 +123,8 @@ impl Random {
     }
 
     fn request(&mut self, roles: &[Role]) -> (usize, Request) {
-        let actor = self.below(roles.len() as u64) as usize;
-        let subflows = u64::from(roles[actor].subflows());
+        let subject = self.below(roles.len() as u64) as usize;
+        let subflows = u64::from(roles[subject].subflows());
         let option = match self.below(100) {
             0..40 => abi::MPTCP_TCPINFO,
             40..65 => abi::MPTCP_SUBFLOW_ADDRS,
@@ -143,7 +143,7 @@ impl Random {
             }
         };
         let optlen = match self.below(16) {
-            // Somewhere in the answer, or just beside it.
+            // In the result, or just beside it.
             0 => optval.wrapping_add(self.below(64)).wrapping_sub(8),
             1 => optval.wrapping_add(self.below(end + 1)),
             2 => self.place(4, 0, 0, None),
@@ -157,11 +157,11 @@ impl Random {
             header,
             len,
         };
-        (actor, request)
+        (subject, request)
     }
 
-    /// A pointer to `begin` bytes and then `num` elements of `size`: inside of a page, across two, or
-    /// where it fails; perhaps such that they meet what `other` points to.
+    /// A pointer to `begin` bytes and then `num` elements of `size`: within a page, across two, or where an access
+    /// fails. It may overlap what `other` points to.
     fn place(&mut self, begin: u64, size: u64, num: u64, other: Option<u64>) -> u64 {
         let all = begin + size * num;
         match (self.below(16), other) {
@@ -225,7 +225,7 @@ impl Random {
         }
     }
 
-    /// Mostly 0, as it must be.
+    /// A value of a field that must be 0, and mostly is.
     fn kernels_own(&mut self) -> u32 {
         match self.once_in(40) {
             true => self.pick(&SIZES),
@@ -233,7 +233,7 @@ impl Random {
         }
     }
 
-    /// A place, what is there, its length, and how long the answer may be.
+    /// The buffer's address, its header and length, and how long the result can be.
     fn subflow_data(&mut self, kernel: usize, subflows: u64) -> (u64, Vec<u8>, i32, u64) {
         let mut data = SubflowData {
             size_subflow_data: match self.below(16) {
@@ -250,7 +250,7 @@ impl Random {
         let mut begin = u64::from(data.size_subflow_data);
         let mut len = self.len_around(begin + array);
         if self.once_in(16) {
-            // The header is so long that the array is far away.
+            // The header is so long that the array is far behind.
             let room = array as u32 + self.size_below(16);
             data.size_subflow_data = i32::MAX as u32 - room - self.size_below(PAGE as u32 / 2);
             len = (data.size_subflow_data + room) as i32;
@@ -260,7 +260,7 @@ impl Random {
         (optval, bytes_of(&data).to_vec(), len, begin + array)
     }
 
-    /// The same for the other kind of option.
+    /// The same for `MPTCP_FULL_INFO`.
     fn full_info(&mut self, subflows: u64) -> (u64, Vec<u8>, i32, u64) {
         let header = size_of::<FullInfo>() as u64;
         let info = match self.below(4) {
@@ -303,7 +303,7 @@ mod tests {
         let one = |n| generate(1, n, bits, &roles);
         (0..20_000)
             .map(one)
-            .map(|(actor, probe)| (roles[actor], probe))
+            .map(|(subject, probe)| (roles[subject], probe))
             .collect()
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asks for the options about subflows in every way, as a seed says, and compares what two kernels
-//! answered.
+//! Makes random requests for the per-subflow options, and compares the results of two kernels.
 
 mod generate;
 
@@ -11,25 +10,25 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use generate::generate;
-use mptcp_trials::answer::{self, Asker};
-use mptcp_trials::cast::{self, Role};
+use mptcp_trials::prober::{self, Prober};
 use mptcp_trials::records::{Compare, Recorder};
+use mptcp_trials::subjects::{self, Role};
 
-/// Asks for the options about subflows in every way, and compares what two kernels answered
+/// Makes random requests for the per-subflow options, and compares the results of two kernels
 #[derive(Parser)]
 enum Command {
-    /// Ask the running kernel
+    /// Make requests to the running kernel
     Run {
-        /// Which requests
+        /// The seed of the requests
         #[arg(long)]
         seed: u64,
-        /// How many
+        /// The number of requests
         #[arg(long, default_value_t = 1000)]
         count: u64,
-        /// Make the request with this number alone, and show it
+        /// Make only the request with this number, and show it
         #[arg(long, conflicts_with_all = ["count", "output"])]
         only: Option<u64>,
-        /// The file for the answers, a line each
+        /// The file for the results
         #[arg(long, required_unless_present = "only")]
         output: Option<PathBuf>,
     },
@@ -54,38 +53,35 @@ fn main() -> ExitCode {
     })
 }
 
-/// Which requests: a 32-bit program cannot make every one that a 64-bit program can.
+/// Identifies the requests: a 32-bit program cannot make all those that a 64-bit program can.
 fn title(seed: u64, bits: u32) -> String {
     format!("{bits}-bit requests of seed {seed}")
 }
 
 fn run(seed: u64, count: u64, output: &Path) -> Result<ExitCode> {
-    let mut asker = Asker::new().context("the addresses of the requests are taken")?;
-    let mut actors = cast::actors()?;
+    let mut prober = Prober::new().context("the addresses of the requests are taken")?;
+    let mut subjects = subjects::subjects()?;
     let roles = Role::all();
     let mut file = Recorder::new(output, &title(seed, usize::BITS))?;
     for n in 0..count {
-        let (actor, probe) = generate(seed, n, usize::BITS, &roles);
-        file.line(&asker.ask(probe, &mut actors[actor])?)?;
+        let (subject, probe) = generate(seed, n, usize::BITS, &roles);
+        file.line(&prober.probe(probe, &mut subjects[subject])?)?;
     }
     file.end()?;
-    for actor in &actors {
-        let changes = answer::changes(actor)?;
-        let role = actor.role;
-        ensure!(
-            changes.is_empty(),
-            "the {role} has not been silent: {changes:?}"
-        );
+    for subject in &subjects {
+        let changes = prober::changes(subject)?;
+        let role = subject.role;
+        ensure!(changes.is_empty(), "the {role} was not idle: {changes:?}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn replay(seed: u64, n: u64) -> Result<ExitCode> {
-    let mut asker = Asker::new().context("the addresses of the requests are taken")?;
-    let mut actors = cast::actors()?;
-    let (actor, probe) = generate(seed, n, usize::BITS, &Role::all());
-    println!("{}: {probe}", actors[actor].role);
-    println!("{}", asker.ask(probe, &mut actors[actor])?);
+    let mut prober = Prober::new().context("the addresses of the requests are taken")?;
+    let mut subjects = subjects::subjects()?;
+    let (subject, probe) = generate(seed, n, usize::BITS, &Role::all());
+    println!("{}: {probe}", subjects[subject].role);
+    println!("{}", prober.probe(probe, &mut subjects[subject])?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -95,8 +91,8 @@ fn compare(compare: &Compare) -> ExitCode {
         let (bits, seed) = title
             .split_once("-bit requests of seed ")
             .context("not a file of this program")?;
-        let (actor, probe) = generate(seed.parse()?, n, bits.parse()?, &roles);
-        let role = roles[actor];
+        let (subject, probe) = generate(seed.parse()?, n, bits.parse()?, &roles);
+        let role = roles[subject];
         Ok(format!("{title}, number {n}, to the {role}: {probe}"))
     })
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, ensure};
 use mptcp_trials::abi::{self, MPTCP_INFO_SIZE};
 use mptcp_trials::net::wait_for;
-use mptcp_trials::request::{Choice, Request};
+use mptcp_trials::request::{Request, SockOpt};
 
 /// A thread that makes a call.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub struct Calls(Vec<(&'static str, Call<Result<c_int>>)>);
 impl Calls {
     /// Calls getsockopt(2) in four ways: a request for `option`, of which it is checked that it reports `subflows`
     /// if it succeeds, and three calls for other options.
-    pub fn getsockopt(socket: BorrowedFd<'static>, option: Choice, subflows: usize) -> Self {
+    pub fn getsockopt(socket: BorrowedFd<'static>, option: SockOpt, subflows: usize) -> Self {
         let mut calls = Self(Vec::new());
         calls.request("request", socket, option, subflows);
         for (name, option, len) in [
@@ -87,19 +87,19 @@ impl Calls {
         &mut self,
         name: &'static str,
         socket: BorrowedFd<'static>,
-        option: Choice,
+        option: SockOpt,
         subflows: usize,
     ) {
         let request = Request::new(option, subflows);
-        let mut answer = request.buffers(0);
+        let mut reply = request.buffers(0);
         self.begin(name, move || {
-            request.repeat(socket, &mut answer);
-            let num = answer.num_subflows(option);
+            request.repeat(socket, &mut reply);
+            let num = reply.num_subflows(option);
             ensure!(
-                answer.ret != 0 || num == subflows,
+                reply.ret != 0 || num == subflows,
                 "{num} subflows are reported"
             );
-            Ok(answer.ret)
+            Ok(reply.ret)
         });
     }
 

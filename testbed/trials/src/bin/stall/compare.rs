@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares what waited on the C kernel and on the Rust kernel.
+//! Compares which calls wait on the C kernel and on the Rust kernel.
 
 use std::fs;
 use std::path::Path;
@@ -10,22 +10,22 @@ use anyhow::{Context, Result, ensure};
 use mptcp_trials::ktap::Ktap;
 use mptcp_trials::net::Family;
 use mptcp_trials::records::Compare;
-use mptcp_trials::request::Choice;
+use mptcp_trials::request::SockOpt;
 
 use crate::stalled::Access;
 
 /// The name of the row of a connection whose request stalls.
-pub fn stall(option: Choice, access: Access) -> String {
+pub fn stall(option: SockOpt, access: Access) -> String {
     format!("{}, {}", option.name(), access.name())
 }
 
 /// The name of the row of a connection that falls back during a request.
-pub fn fallback(family: Family, option: Choice) -> String {
+pub fn fallback(family: Family, option: SockOpt) -> String {
     format!("{family:?}, {}", option.name())
 }
 
-/// The accesses that Rust makes with the lock held and C without it, for each option. They hold up the
-/// connection as those to [`Access::Array`] do on both kernels. There is no other difference.
+/// The accesses that Rust makes with the lock held and C without it, for each option. While one stalls, the same calls
+/// wait as for [`Access::Array`], which both kernels make with the lock held. There is no other difference.
 const LOCKED_BY_RUST: [Access; 4] = [
     Access::OptlenRead,
     Access::HeaderRead,
@@ -33,7 +33,7 @@ const LOCKED_BY_RUST: [Access; 4] = [
     Access::HeaderWrite,
 ];
 
-/// With what each call fails that waited while the connection fell back: the kernel's ABI.
+/// The error of each call that waits while the connection falls back: part of the kernel's ABI.
 fn error(family: Family) -> &'static str {
     match family {
         Family::V4 => "EOPNOTSUPP",
@@ -45,7 +45,7 @@ fn error(family: Family) -> &'static str {
 pub fn compare(compare: &Compare) -> ExitCode {
     let locked = || {
         let of = |option| LOCKED_BY_RUST.map(|access| (option, access));
-        Choice::ALL.into_iter().flat_map(of)
+        SockOpt::ALL.into_iter().flat_map(of)
     };
     let mut ktap = Ktap::new(compare.files.len() * (locked().count() + 2));
     for file in &compare.files {
@@ -92,7 +92,7 @@ fn cells<'a>(rows: &'a [Row], row: &str) -> Result<&'a str> {
         .with_context(|| format!("there is no row {row:?}"))
 }
 
-fn holds_lock(c: &[Row], rust: &[Row], option: Choice, access: Access) -> Result<()> {
+fn holds_lock(c: &[Row], rust: &[Row], option: SockOpt, access: Access) -> Result<()> {
     let row = stall(option, access);
     let unlocked = cells(c, &row)?;
     let locked = cells(c, &stall(option, Access::Array))?;
@@ -131,7 +131,7 @@ fn same(c: &[Row], rust: &[Row], listed: &[String]) -> Result<()> {
 
 fn sees_fallback(rows: &[Row]) -> Result<()> {
     for family in Family::ALL {
-        for option in Choice::ALL {
+        for option in SockOpt::ALL {
             let row = fallback(family, option);
             let cells = cells(rows, &row)?;
             ensure!(
@@ -148,7 +148,7 @@ fn sees_fallback(rows: &[Row]) -> Result<()> {
 mod tests {
     use super::*;
 
-    const OPTION: Choice = Choice::TcpInfo;
+    const OPTION: SockOpt = SockOpt::TcpInfo;
 
     /// A table with the rows of one option and one that is no access, given their cells.
     fn table(header: &str, array: &str, other: &str) -> Vec<Row> {
@@ -198,7 +198,7 @@ mod tests {
                 };
                 (fallback(family, option), cells.into())
             };
-            let of = |family| Choice::ALL.map(|option| row(family, option));
+            let of = |family| SockOpt::ALL.map(|option| row(family, option));
             Family::ALL.into_iter().flat_map(of).collect::<Vec<_>>()
         };
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use mptcp_trials::check::check;
 use mptcp_trials::net::{Connection, Family, PATIENCE, wait_for};
-use mptcp_trials::request::Choice;
+use mptcp_trials::request::SockOpt;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::calls::Calls;
@@ -21,7 +21,7 @@ pub const SUBFLOWS: usize = 2;
 
 /// Returns the calls that wait for the end of a stall of at least `hold`: of getsockopt(2), and of send(2) and
 /// recv(2); that the connection acknowledges what the peer sends; a request of the peer's; close(2).
-pub fn stall(option: Choice, access: Access, hold: Duration) -> Result<Vec<&'static str>> {
+pub fn stall(option: SockOpt, access: Access, hold: Duration) -> Result<Vec<&'static str>> {
     let Connection { client, server } = Connection::with_subflows(Family::V4, SUBFLOWS)?;
     // SAFETY: Each is closed once, and from then on used by none but calls that have begun before.
     let [client, peer] =
@@ -54,14 +54,14 @@ pub fn stall(option: Choice, access: Access, hold: Duration) -> Result<Vec<&'sta
     let waiting = calls.waiting(began)?;
 
     let length = began.elapsed();
-    let (request, answer) = stalled.end()?;
+    let (request, reply) = stalled.end()?;
     calls.end_as_usual()?;
     println!(
         "# stalled for {:.1} s, everything has returned {:.1} ms later",
         length.as_secs_f64(),
         (began.elapsed() - length).as_secs_f64() * 1e3
     );
-    check(&request, &answer).context("what the stalled request came back with")?;
+    check(&request, &reply).context("the result of the stalled request")?;
     // What was sent meanwhile has arrived, and then the connection ends.
     server.set_read_timeout(Some(PATIENCE))?;
     let mut received = Vec::new();

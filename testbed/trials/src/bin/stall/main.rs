@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Stalls each access of the kernel to the memory of a request, while other calls use the socket, and
-//! compares which of them waited on two kernels.
+//! Stalls each access of the kernel to the memory of a request, while other calls use the socket, and compares
+//! which of them wait on two kernels.
 
 mod calls;
 mod compare;
@@ -17,7 +17,7 @@ use anyhow::Result;
 use clap::Parser;
 use mptcp_trials::net::{self, Family};
 use mptcp_trials::records::Compare;
-use mptcp_trials::request::Choice;
+use mptcp_trials::request::SockOpt;
 
 use connection::SUBFLOWS;
 use stalled::Access;
@@ -25,13 +25,13 @@ use stalled::Access;
 /// Stalls each access to the memory of a request, and shows which other calls wait
 #[derive(Parser)]
 enum Command {
-    /// Stall requests of the running kernel; lines that begin with # are of times
+    /// Stall requests to the running kernel; lines that begin with # have times
     Run {
-        /// Seconds for which an access of a connection's request stalls at least
+        /// The least number of seconds for which an access stalls
         #[arg(long, default_value_t = 2.0)]
         seconds: f64,
     },
-    /// Compare what two kernels showed, C first
+    /// Compare the results of two kernels
     Compare(Compare),
 }
 
@@ -57,18 +57,18 @@ fn run(hold: Duration) -> Result<ExitCode> {
         _ => format!("{} wait", calls.join(", ")),
     };
 
-    for option in Choice::ALL {
+    for option in SockOpt::ALL {
         for access in Access::of(option) {
             let calls = connection::stall(option, access, hold);
             row(compare::stall(option, access), calls.map(waiting));
         }
     }
-    for option in Choice::ALL {
+    for option in SockOpt::ALL {
         let calls = sockets::listener(option);
         row(format!("listener, {}", option.name()), calls.map(waiting));
     }
     for family in Family::ALL {
-        for option in Choice::ALL {
+        for option in SockOpt::ALL {
             let cells = sockets::fallback(family, option);
             let cells = cells.map(|cells| cells.join(", "));
             row(compare::fallback(family, option), cells);

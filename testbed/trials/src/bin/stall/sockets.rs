@@ -9,14 +9,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use mptcp_trials::net::{self, Family, wait_for};
-use mptcp_trials::request::Choice;
+use mptcp_trials::request::SockOpt;
 use socket2::{Protocol, Socket};
 
 use crate::calls::Calls;
 use crate::stalled::{Access, Stalled};
 
 /// Returns the calls of getsockopt(2) that wait for the end of a stall of a listener.
-pub fn listener(option: Choice) -> Result<Vec<&'static str>> {
+pub fn listener(option: SockOpt) -> Result<Vec<&'static str>> {
     let listener: &'static Socket =
         Box::leak(Box::new(net::listen(Family::V4, Protocol::MPTCP, 0)?));
     let stalled = Stalled::begin(listener.as_fd(), option, 1, Access::Array)?;
@@ -29,8 +29,8 @@ pub fn listener(option: Choice) -> Result<Vec<&'static str>> {
 
 /// Returns each call of getsockopt(2) that is made during the fallback, beside a stalled request, with the
 /// error that it returns if it waited.
-pub fn fallback(family: Family, option: Choice) -> Result<Vec<String>> {
-    // However often a SYN is sent again, it remains one of MPTCP.
+pub fn fallback(family: Family, option: SockOpt) -> Result<Vec<String>> {
+    // However often a SYN is sent again, it does not become one of TCP.
     fs::write("/proc/sys/net/mptcp/syn_retrans_before_tcp_fallback", "128")?;
     let listener = net::listen(family, Protocol::TCP, 0)?;
     let client: &'static Socket = Box::leak(Box::new(net::socket(family, Protocol::MPTCP)?));

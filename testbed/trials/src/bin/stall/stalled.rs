@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A request that stalls at one access of the kernel to its memory.
+//! A request that stalls at one access of the kernel to the request's memory.
 
 use std::os::fd::BorrowedFd;
 use std::ptr;
 
 use anyhow::{Context, Result, ensure};
-use mptcp_trials::space::PAGE;
 use mptcp_trials::net::wait_for;
-use mptcp_trials::request::{Answer, CANARY, Choice, Request};
+use mptcp_trials::request::{CANARY, Reply, Request, SockOpt};
+use mptcp_trials::space::PAGE;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
 use crate::calls::Call;
@@ -17,7 +17,7 @@ use crate::trap::{Kind, Trap};
 /// An access of the kernel to user memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// By MPTCP. The socket layer reads `optlen` too, earlier and in 64-bit programs only.
+    /// By MPTCP. For 64-bit programs, the socket layer reads `optlen` as well, and earlier.
     OptlenRead,
     HeaderRead,
     /// The array behind the header, or else of `struct mptcp_subflow_info`.
@@ -39,8 +39,8 @@ impl Access {
     ];
 
     /// The accesses that a request for `option` makes.
-    pub fn of(option: Choice) -> impl Iterator<Item = Self> {
-        let full = option == Choice::FullInfo;
+    pub fn of(option: SockOpt) -> impl Iterator<Item = Self> {
+        let full = option == SockOpt::FullInfo;
         let all = Self::ALL.into_iter();
         all.filter(move |access| full || *access != Self::TcpInfo)
     }
@@ -83,7 +83,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(option: Choice, room: usize) -> Result<Self> {
+    fn new(option: SockOpt, room: usize) -> Result<Self> {
         let flags = MapFlags::PRIVATE;
         let all = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: The kernel chooses the place. It stays mapped until the process ends.
@@ -121,20 +121,20 @@ impl Layout {
     }
 
     /// Starts a thread that makes the request.
-    fn ask(&self, socket: BorrowedFd<'static>) -> Call<i32> {
+    fn make(&self, socket: BorrowedFd<'static>) -> Call<i32> {
         let option = self.request.option;
         let (optval, optlen) = (self.address(self.header()), self.address(0));
         // SAFETY: The request lets the kernel write to the layout only.
-        Call::begin(move || unsafe { option.ask(socket, optval, optlen) })
+        Call::begin(move || unsafe { option.call(socket, optval, optlen) })
     }
 
-    /// What the request came back with.
-    fn answer(&self, ret: i32) -> Answer {
+    /// The result of the request.
+    fn reply(&self, ret: i32) -> Reply {
         // SAFETY: The request has returned, so nothing else accesses it.
         let bytes = unsafe { std::slice::from_raw_parts(self.pages, 4 * PAGE) };
-        let full = self.request.option == Choice::FullInfo;
+        let full = self.request.option == SockOpt::FullInfo;
         let end = if full { 2 * PAGE } else { 3 * PAGE };
-        Answer {
+        Reply {
             ret,
             optlen: u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
             optval: bytes[self.header()..end].to_vec(),
@@ -156,7 +156,7 @@ impl Stalled {
     /// Makes a request for `option` with room for `room` subflows, and waits until it stalls.
     pub fn begin(
         socket: BorrowedFd<'static>,
-        option: Choice,
+        option: SockOpt,
         room: usize,
         access: Access,
     ) -> Result<Self> {
@@ -168,7 +168,7 @@ impl Stalled {
             // The socket layer must find the page, and MPTCP must not. In between, MPTCP takes the
             // lock: another stalled request makes it wait there, until the page is gone.
             let holder = Self::begin(socket, option, room, Access::Array)?;
-            let thread = layout.ask(socket);
+            let thread = layout.make(socket);
             wait_for("a request to wait for the lock", || {
                 Ok(thread.sleeps().then_some(()))
             })?;
@@ -176,7 +176,7 @@ impl Stalled {
             holder.end()?;
             (trap, thread)
         } else {
-            (set()?, layout.ask(socket))
+            (set()?, layout.make(socket))
         };
         trap.wait().context("the access does not stall")?;
 
@@ -187,11 +187,11 @@ impl Stalled {
         })
     }
 
-    /// Ends the stall, and returns the successful request with what it came back with.
-    pub fn end(self) -> Result<(Request, Answer)> {
+    /// Ends the stall, and returns the request with its result.
+    pub fn end(self) -> Result<(Request, Reply)> {
         self.trap.release()?;
         let ret = self.thread.end()?;
         ensure!(ret == 0, "the stalled request returned {ret}");
-        Ok((self.layout.request, self.layout.answer(ret)))
+        Ok((self.layout.request, self.layout.reply(ret)))
     }
 }

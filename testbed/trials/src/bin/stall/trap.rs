@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A page whose next access stalls until it is told to go on, by userfaultfd(2).
+//! A page of which the next access stalls, by userfaultfd(2).
 
 use std::ffi::c_void;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,8 +12,8 @@ use linux_raw_sys::general::{
     uffdio_writeprotect,
 };
 use linux_raw_sys::ioctl::{UFFDIO_API, UFFDIO_COPY, UFFDIO_REGISTER, UFFDIO_WRITEPROTECT};
-use mptcp_trials::space::PAGE;
 use mptcp_trials::net::wait_readable;
+use mptcp_trials::space::PAGE;
 use rustix::mm::{Advice, UserfaultfdFlags, madvise, userfaultfd};
 
 /// `UFFDIO_WRITEPROTECT_MODE_WP`, which linux-raw-sys lacks.
@@ -28,7 +28,7 @@ pub enum Kind {
     Write,
 }
 
-/// A page that is under watch.
+/// A page of which an access stalls.
 #[derive(Debug)]
 pub struct Trap {
     uffd: OwnedFd,
@@ -38,14 +38,14 @@ pub struct Trap {
 }
 
 impl Trap {
-    /// Sets the trap.
+    /// Lets the next access stall.
     ///
     /// # Safety
     ///
     /// `page` must be a private, anonymous page, to which no reference exists. From here until
     /// [`release`](Self::release), the caller's own accesses stall as well.
     pub unsafe fn set(page: *mut u8, kind: Kind) -> Result<Self> {
-        // SAFETY: Only the page, of which nobody has a reference, is registered.
+        // SAFETY: Only the page, to which no reference exists, is registered.
         let uffd = unsafe { userfaultfd(UserfaultfdFlags::CLOEXEC) }.context("userfaultfd")?;
         // SAFETY: It is a page, as the caller promises.
         let content = unsafe { page.cast::<[u8; PAGE]>().read() };
@@ -126,7 +126,7 @@ impl Trap {
 
     fn ioctl<T>(&self, request: u32, argument: &mut T) -> Result<()> {
         let argument = (&raw mut *argument).cast::<c_void>();
-        // SAFETY: The argument is the one that the request wants, and tells of our own page only.
+        // SAFETY: The argument is the one that the request wants, and is about our own page only.
         let ret = unsafe { libc::ioctl(self.uffd.as_fd().as_raw_fd(), request.into(), argument) };
         ensure!(
             ret == 0,

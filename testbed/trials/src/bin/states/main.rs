@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asks sockets in every state there is.
-//!
-//! Prints a line for each request, to be compared with those of another kernel: what depends on
-//! time or chance is left out.
+//! Makes requests to sockets in every state, and prints a line for each result, to be compared with another
+//! kernel's. What depends on time or chance is left out.
 
 mod show;
 mod state;
@@ -11,7 +9,7 @@ mod state;
 use anyhow::{Context, Result};
 use mptcp_trials::abi;
 use mptcp_trials::net::{self, Family, ip};
-use mptcp_trials::request::{CANARY, Choice, Request};
+use mptcp_trials::request::{CANARY, Request, SockOpt};
 use socket2::Socket;
 
 use show::describe;
@@ -27,24 +25,24 @@ fn main() -> Result<()> {
         address add fd01::1/64 dev out nodad\n\
         neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev out\n\
         neigh add fd01::2 lladdr 02:00:00:00:00:02 dev out\n")?;
-    // However long an attempt to connect takes, it remains one of MPTCP.
+    // However long an attempt to connect takes, it does not fall back to TCP.
     std::fs::write("/proc/sys/net/mptcp/syn_retrans_before_tcp_fallback", "128")?;
 
     for family in Family::ALL {
         for (name, make) in STATES {
             let sockets = make(family).with_context(|| format!("{family:?}, {name}"))?;
             for (end, socket) in &sockets {
-                for option in Choice::ALL {
-                    let answers = ask(socket, option).into_iter();
-                    for (request, answer) in answers {
+                for option in SockOpt::ALL {
+                    let results = results(socket, option).into_iter();
+                    for (request, reply) in results {
                         println!(
-                            "{family:?}, {name}: {end}, {}, {request}: {answer}",
+                            "{family:?}, {name}: {end}, {}, {request}: {reply}",
                             option.name()
                         );
                     }
                 }
-                for (request, answer) in other_levels(socket) {
-                    println!("{family:?}, {name}: {end}, {request}: {answer}");
+                for (request, reply) in other_levels(socket) {
+                    println!("{family:?}, {name}: {end}, {request}: {reply}");
                 }
             }
         }
@@ -52,9 +50,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Asks in several ways. Returns what was asked, and answered.
-fn ask(socket: &Socket, option: Choice) -> Vec<(&'static str, String)> {
-    /// Memory behind the answer.
+/// Makes several requests for an option. Returns each with its result.
+fn results(socket: &Socket, option: SockOpt) -> Vec<(&'static str, String)> {
+    /// Bytes behind each buffer.
     const SPARE: usize = 16;
     let everything = Request::new(option, 2 * SUBFLOWS);
     let number = Request {
@@ -65,9 +63,9 @@ fn ask(socket: &Socket, option: Choice) -> Vec<(&'static str, String)> {
     let mut optval = vec![CANARY; everything.optlen()];
     everything.write_header(&mut optval, 0, 0);
     let fresh = optval.clone();
-    // Where both headers have a number that the kernel is to set: num_subflows, size_tcpinfo_kernel.
+    // A field of the header that must be 0: num_subflows or size_tcpinfo_kernel.
     let at = match option {
-        Choice::FullInfo => 0,
+        SockOpt::FullInfo => 0,
         _ => 4,
     };
     let mut invalid = |len: usize, number: u8| {
@@ -81,9 +79,9 @@ fn ask(socket: &Socket, option: Choice) -> Vec<(&'static str, String)> {
     vec![
         (
             "everything",
-            describe(&everything, &everything.ask(socket, SPARE)),
+            describe(&everything, &everything.make(socket, SPARE)),
         ),
-        ("the number", describe(&number, &number.ask(socket, SPARE))),
+        ("the number", describe(&number, &number.make(socket, SPARE))),
         (
             "with too short a buffer",
             invalid(everything.header() - 1, 0).to_string(),
@@ -95,16 +93,16 @@ fn ask(socket: &Socket, option: Choice) -> Vec<(&'static str, String)> {
         ("with no buffer", {
             let mut optlen = everything.optlen() as u32;
             // SAFETY: There is nothing to write to.
-            unsafe { option.ask(socket, 0, (&raw mut optlen).expose_provenance()) }.to_string()
+            unsafe { option.call(socket, 0, (&raw mut optlen).expose_provenance()) }.to_string()
         }),
         ("with no memory", {
             // SAFETY: There is nothing to write to.
-            unsafe { option.ask(socket, 0, 0) }.to_string()
+            unsafe { option.call(socket, 0, 0) }.to_string()
         }),
     ]
 }
 
-/// Requests the options of other levels that have the numbers of those about subflows.
+/// Requests options of other levels, with the numbers of the per-subflow options.
 fn other_levels(socket: &Socket) -> Vec<(String, String)> {
     let levels = [
         ("SOL_TCP", libc::SOL_TCP),
@@ -112,7 +110,7 @@ fn other_levels(socket: &Socket) -> Vec<(String, String)> {
         ("SOL_IPV6", libc::SOL_IPV6),
     ];
     let requests = levels.into_iter().flat_map(|level| {
-        let options = Choice::ALL.map(Choice::number);
+        let options = SockOpt::ALL.map(SockOpt::number);
         options.map(|option| (level, option))
     });
     requests

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An answer as text, without what depends on time or chance.
+//! A result as text, without what depends on time or chance.
 
 use std::mem::offset_of;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytemuck::pod_read_unaligned;
 use linux_raw_sys::net::tcp_info;
 use mptcp_trials::abi::{FullInfo, MptcpInfo, SUBFLOW_INFO_ADDRS, SubflowData};
-use mptcp_trials::request::{Answer, CANARY, Choice, Request};
+use mptcp_trials::request::{CANARY, Reply, Request, SockOpt};
 
 /// Parts of `struct tcp_info` that depend on neither time nor chance.
 const TCP_INFO: [Range<usize>; 3] = [
@@ -23,9 +23,9 @@ const MPTCP_INFO: [Range<usize>; 2] = [
     offset_of!(MptcpInfo, local_addr_used) + 1..offset_of!(MptcpInfo, local_addr_used) + 3,
 ];
 
-/// Says what was answered, and how many bytes of each buffer were written.
-pub fn describe(request: &Request, answer: &Answer) -> String {
-    let buffers = [&answer.optval, &answer.subflow_info, &answer.tcp_info];
+/// Shows a result, and how many bytes of each buffer were written.
+pub fn describe(request: &Request, reply: &Reply) -> String {
+    let buffers = [&reply.optval, &reply.subflow_info, &reply.tcp_info];
     let written = buffers.map(|buffer| {
         let len = buffer
             .iter()
@@ -34,8 +34,8 @@ pub fn describe(request: &Request, answer: &Answer) -> String {
         &buffer[..len]
     });
     let lens = written.map(<[u8]>::len);
-    let text = format!("{}, optlen {}, written {lens:?}", answer.ret, answer.optlen);
-    if answer.ret != 0 {
+    let text = format!("{}, optlen {}, written {lens:?}", reply.ret, reply.optlen);
+    if reply.ret != 0 {
         return text;
     }
 
@@ -45,17 +45,17 @@ pub fn describe(request: &Request, answer: &Answer) -> String {
         elements.join(" ")
     };
     match request.option {
-        Choice::TcpInfo => format!(
+        SockOpt::TcpInfo => format!(
             "{text}, {:?}: {}",
             pod_read_unaligned::<SubflowData>(header),
             array(behind, request.tcp_info, show_tcp_info)
         ),
-        Choice::SubflowAddrs => format!(
+        SockOpt::SubflowAddrs => format!(
             "{text}, {:?}: {}",
             pod_read_unaligned::<SubflowData>(header),
             array(behind, request.subflow, show_addrs)
         ),
-        Choice::FullInfo => format!(
+        SockOpt::FullInfo => format!(
             "{text}, {:?}: {}: {}: {}",
             FullInfo {
                 subflow_info: 0,
@@ -73,7 +73,7 @@ fn show_tcp_info(bytes: &[u8]) -> String {
     show(bytes, &TCP_INFO)
 }
 
-/// A server may leave out a number when a subflow joins, so those after the first are but some.
+/// Numbers after the first are not shown: a server may leave one out when a subflow joins.
 fn show_subflow_info(bytes: &[u8]) -> String {
     let (id, addrs) = bytes.split_at(SUBFLOW_INFO_ADDRS);
     let (id, padding) = id.split_at(4);
@@ -85,7 +85,7 @@ fn show_subflow_info(bytes: &[u8]) -> String {
     format!("{id} {} {}", hex(padding), show_addrs(addrs))
 }
 
-/// Shows two of `struct sockaddr_storage` up to the zeroes at their ends. A port is 0 or not.
+/// Shows two of `struct sockaddr_storage` without the zeroes at their ends, and whether they have a port.
 fn show_addrs(bytes: &[u8]) -> String {
     let ends = bytes.chunks(bytes.len() / 2).map(|end| {
         let port = if end[2..4] == [0; 2] { "no" } else { "a" };

@@ -18,10 +18,10 @@ pub const SUBFLOWS: usize = 2;
 
 /// The sockets of a state, with their names.
 type Sockets = Vec<(&'static str, Socket)>;
-/// What leads to a state.
+/// Brings sockets to a state.
 type Make = fn(Family) -> Result<Sockets>;
 
-/// Every state: its name, and what leads to it.
+/// Every state: its name, and how sockets get there.
 pub const STATES: &[(&str, Make)] = &[
     ("unconnected", |family| {
         one(socket(family, Protocol::MPTCP)?)
@@ -57,13 +57,16 @@ pub const STATES: &[(&str, Make)] = &[
         socket.set_nonblocking(true)?;
         match socket.connect(&SocketAddr::from((hole, 1)).into()) {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => one(socket),
-            other => bail!("connecting to nowhere: {other:?}"),
+            other => bail!("connecting to no host returned {other:?}"),
         }
     }),
     ("refused", |family| {
-        let nobody = listen(family, Protocol::MPTCP, 0)?.local_addr()?;
+        let closed = listen(family, Protocol::MPTCP, 0)?.local_addr()?;
         let socket = socket(family, Protocol::MPTCP)?;
-        ensure!(socket.connect(&nobody).is_err(), "somebody accepted");
+        ensure!(
+            socket.connect(&closed).is_err(),
+            "a closed port is connected"
+        );
         one(socket)
     }),
     ("connected", |family| ends(connection(family)?)),
@@ -109,8 +112,8 @@ pub const STATES: &[(&str, Make)] = &[
         ends(connection)
     }),
     ("shut down for writing by both", |family| {
-        // The connection is closed before its subflows are, which it then keeps. Without a delay, it
-        // is a matter of time which of them the kernel removes.
+        // With a delay, the connection is closed before its subflows are, and keeps them. Without one, which of
+        // them the kernel removes would depend on time.
         impaired("delay 50ms", || {
             let connection = connection(family)?;
             connection.client.shutdown(Shutdown::Write)?;
@@ -184,10 +187,10 @@ fn fallback(family: Family, client: Protocol, server: Protocol) -> Result<Connec
     Ok(connection)
 }
 
-/// Waits for the end of what there is to read.
+/// Waits for the end of the stream.
 fn at_end(mut socket: &Socket) -> Result<()> {
     wait_readable(socket)?;
-    ensure!(socket.read(&mut [0])? == 0, "there is something to read");
+    ensure!(socket.read(&mut [0])? == 0, "there is data to read");
     Ok(())
 }
 

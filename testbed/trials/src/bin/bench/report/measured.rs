@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the boots of a kernel left.
+//! The results of a kernel.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,12 +11,12 @@ use serde::Serialize;
 use crate::results::{Cost, Line, Load, Name, read};
 use crate::trace::{self, Trace};
 
-/// The same of each kernel.
+/// A value of each kernel.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Each<T> {
     pub c: T,
     pub rust: T,
-    /// Rust, with the helpers in C inlined.
+    /// Rust with the C helpers inlined.
     pub inline: T,
 }
 
@@ -50,7 +50,7 @@ impl<T> Each<Option<T>> {
     }
 }
 
-/// What a boot printed.
+/// The results of a boot.
 #[derive(Debug, Default)]
 pub struct Boot {
     pub costs: Vec<Cost>,
@@ -78,7 +78,7 @@ impl Boot {
             .cost)
     }
 
-    /// What happened in some boots, by reader.
+    /// The results of some boots by reader.
     pub fn loads(boots: &[Self]) -> BTreeMap<String, Vec<Load>> {
         let mut loads: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for load in boots.iter().flat_map(|boot| &boot.loads) {
@@ -91,7 +91,7 @@ impl Boot {
     }
 }
 
-/// Everything of one kernel.
+/// All results of one kernel.
 #[derive(Debug)]
 pub struct Measured {
     /// Two boots with the instructions counted.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use measured::{Boot, Each, Measured};
-use mptcp_trials::request::Choice;
+use mptcp_trials::request::SockOpt;
 use serde::Serialize;
 
 use crate::lock::{self, Round, locking};
@@ -21,25 +21,25 @@ use crate::requests;
 use crate::results::{Cost, Load, NOBODY, Name};
 use crate::text::Text;
 
-/// By what part two boots may differ.
+/// The part by which two boots may differ.
 const REPEATABLE: f64 = 0.005;
 
-/// What to report, and where.
+/// What to report, and where to.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The folder with what the boots of each kernel left.
+    /// The folder with a folder of results for each kernel
     results: PathBuf,
-    /// The folder with each kernel's folder of objects.
+    /// The folder with a folder of objects for each kernel
     objects: PathBuf,
-    /// The file for everything.
+    /// The file for all figures
     #[arg(long)]
     json: PathBuf,
-    /// The file for the plot.
+    /// The file for the plot
     #[arg(long)]
     svg: PathBuf,
 }
 
-/// Rust as a part of C.
+/// Rust relative to C.
 #[derive(Clone, Debug, Serialize)]
 struct Ratio {
     rust: f64,
@@ -56,7 +56,7 @@ impl Ratio {
     }
 }
 
-/// What the kernels are compared by.
+/// A figure of each kernel.
 #[derive(Clone, Debug, Serialize)]
 struct Row {
     name: String,
@@ -127,10 +127,10 @@ struct Request {
 /// How well it repeats.
 #[derive(Debug, Serialize)]
 struct Repeat {
-    /// By what part two boots differ at most.
+    /// The part by which two boots differ at most.
     difference: f64,
-    /// Instructions of a round of the connection's lock, by the function that takes it: one number
-    /// each, as long as nobody else wants the lock and nothing arrives for the connection.
+    /// Instructions of a round of the connection's lock, by the function that takes it. Each function has one number,
+    /// unless something else uses the lock, or a segment arrives.
     rounds: BTreeMap<String, BTreeSet<u64>>,
     /// What does not repeat.
     failed: Vec<String>,
@@ -216,7 +216,7 @@ fn requests(measured: &Each<Measured>) -> Result<Vec<Request>> {
         })
         .collect::<Result<Vec<_>>>()?;
     requests.sort_by_key(|Request { name, .. }| {
-        let option = Choice::ALL.iter().position(|it| it.name() == name.option);
+        let option = SockOpt::ALL.iter().position(|it| it.name() == name.option);
         (option, name.subflows)
     });
     Ok(requests)
@@ -243,7 +243,7 @@ fn grouped(
 
 /// The deepest stack of each option.
 fn stack(measured: &Each<Measured>) -> Result<Section> {
-    let deepest = |option: Choice| {
+    let deepest = |option: SockOpt| {
         let each = measured.try_map(|kernel| {
             let traces = kernel.traces.iter();
             let of_option = traces.filter(|(name, _)| name.option == option.name());
@@ -256,7 +256,7 @@ fn stack(measured: &Each<Measured>) -> Result<Section> {
     };
     Ok(Section {
         title: "bytes of stack, from mptcp_getsockopt() down".to_owned(),
-        rows: Choice::ALL
+        rows: SockOpt::ALL
             .into_iter()
             .map(deepest)
             .collect::<Result<_>>()?,
@@ -297,7 +297,7 @@ fn code(objects: &Path) -> Result<(Section, [Text; 2])> {
 fn load(
     measured: &Each<Measured>,
     boots: fn(&Measured) -> &[Boot],
-    where_: &str,
+    place: &str,
 ) -> Result<Vec<Section>> {
     let loads = measured.try_map(|kernel| Ok(Boot::loads(boots(kernel))))?;
     let row = |reader: &str, figure: fn(&Load, &Load) -> f64| {
@@ -312,7 +312,7 @@ fn load(
     let readers = loads.c.keys().filter(|reader| *reader != NOBODY);
     let section = |title: &str, figure: fn(&Load, &Load) -> f64| {
         anyhow::Ok(Section {
-            title: format!("{title}{where_}"),
+            title: format!("{title}{place}"),
             rows: readers
                 .clone()
                 .map(|reader| row(reader, figure))
@@ -322,14 +322,14 @@ fn load(
     Ok(vec![
         section(
             "calls per second beside a connection at full speed, of",
-            |with, _| with.answers,
+            |with, _| with.calls,
         )?,
         section(
             "% of the speed of that connection that is left with these calls",
             |with, without| 100.0 * with.throughput / without.throughput,
         )?,
         Section {
-            title: format!("MB per second over that connection{where_}"),
+            title: format!("MB per second over that connection{place}"),
             rows: vec![row(NOBODY, |with, _| with.throughput / 1e6)?],
         },
     ])

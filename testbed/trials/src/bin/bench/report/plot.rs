@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The plot: what Rust costs compared with C, by the number of subflows.
+//! The plot: the cost of Rust relative to C, by the number of subflows.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ pub fn draw(requests: &[Request], file: &Path) -> Result<()> {
     });
 
     let root = SVGBackend::new(file, SIZE).into_drawing_area();
-    // The page that it stands on may be dark.
+    // The page may be dark.
     root.fill(&WHITE)?;
     let root = root.titled(
         "Instructions per call for full elements, Rust relative to C",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What Rust may cost at most, as a part of what C costs.
+//! What Rust may cost at most, relative to C.
 
 use crate::results::{Kind, Name};
 
@@ -12,9 +12,9 @@ pub const TEXT: f64 = 1.30;
 /// What a request may cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Target {
-    /// As a part of what it costs in C.
+    /// Relative to C.
     pub ratio: f64,
-    /// As a part of that less the rounds of the connection's lock that Rust saves.
+    /// Relative to C less the rounds of the connection's lock that Rust saves.
     pub alike: Option<f64>,
 }
 
@@ -23,8 +23,7 @@ const ADDRS: Option<&str> = Some("MPTCP_SUBFLOW_ADDRS");
 const FULL_INFO: Option<&str> = Some("MPTCP_FULL_INFO");
 const ANY: Option<&str> = None;
 
-/// Option, sorts of requests (none: all), number of subflows (0: any), and the target. The first that
-/// fits is the one.
+/// Option, kinds of requests (none: all), number of subflows (0: any), and the target. The first row that fits counts.
 const REQUESTS: &[(Option<&str>, &[Kind], usize, Target)] = &[
     (TCP_INFO, &[Kind::Full], 1, both(0.91, 0.97)),
     (TCP_INFO, &[Kind::Full], 8, both(0.90, 0.91)),

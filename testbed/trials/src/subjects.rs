@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sockets that are asked: the same on every kernel, down to their ports.
+//! The sockets that requests are made to: the same on every kernel, including their ports.
 
 use std::fmt;
 use std::fs;
@@ -18,23 +18,23 @@ use crate::request::Snapshot;
 /// The most subflows that a connection has here.
 pub const MAX_SUBFLOWS: u8 = 8;
 
-/// What a socket is in.
+/// The state of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// An MPTCP connection with so many subflows.
     Connected(u8),
-    /// A connection with a peer that knows TCP only.
+    /// A connection that has fallen back to TCP, as the peer supports nothing else.
     Fallback,
-    /// None: it listens.
+    /// A listener.
     Listening,
-    /// None.
+    /// A new socket.
     Unconnected,
 }
 
-/// What to know of a socket in order to ask for something sensible.
+/// Which of the sockets it is. Requests are generated for a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// What it is in.
+    /// Its state.
     pub state: State,
     /// Its addresses.
     pub family: Family,
@@ -43,7 +43,7 @@ pub struct Role {
 }
 
 impl Role {
-    /// Every role that there is.
+    /// All roles.
     pub fn all() -> Vec<Self> {
         let connected = (1..=MAX_SUBFLOWS).map(State::Connected);
         let states = connected.flat_map(|state| [(state, false), (state, true)]);
@@ -64,7 +64,7 @@ impl Role {
             .collect()
     }
 
-    /// How many subflows it has.
+    /// How many subflows are reported, at most.
     pub fn subflows(self) -> u8 {
         match self.state {
             State::Connected(subflows) => subflows,
@@ -91,43 +91,39 @@ impl fmt::Display for Role {
     }
 }
 
-/// A socket in its role.
+/// A socket.
 #[derive(Debug)]
-pub struct Actor {
+pub struct Subject {
     /// Its role.
     pub role: Role,
     /// The socket.
     pub socket: Socket,
-    /// What there is to tell, if the socket knows the options.
+    /// What the options report, unless the socket refuses them.
     pub known: Option<Snapshot>,
-    /// Its peer, if that is no actor itself.
+    /// Its peer, if that is not itself one of the sockets.
     _peer: Option<Socket>,
 }
 
-/// Makes all of them, in the order of [`Role::all()`].
-///
-/// # Errors
-///
-/// A step fails, which is said; or the machine is so busy that segments are sent again.
-pub fn actors() -> Result<Vec<Actor>> {
+/// Makes all sockets, in the order of [`Role::all()`]. Fails if the machine is so busy that segments are sent again.
+pub fn subjects() -> Result<Vec<Subject>> {
     for _ in 0..5 {
         let [client, server] = net::cabled(MAX_SUBFLOWS)?;
         let listeners = server.within(servers)?;
-        let mut actors = client.within(|| clients(listeners))?;
-        if actors
+        let mut subjects = client.within(|| clients(listeners))?;
+        if subjects
             .iter()
-            .filter_map(|actor| actor.known.as_ref())
+            .filter_map(|subject| subject.known.as_ref())
             .all(smooth)
         {
             let all = Role::all();
-            actors.sort_by_key(|actor| all.iter().position(|role| *role == actor.role));
-            return Ok(actors);
+            subjects.sort_by_key(|subject| all.iter().position(|role| *role == subject.role));
+            return Ok(subjects);
         }
     }
     bail!("this machine is too busy: no connection without a segment that is sent again")
 }
 
-/// Whether everything went as it does without a disturbance.
+/// Whether no segment was sent again, and no attempt to add a subflow failed.
 fn smooth(known: &Snapshot) -> bool {
     let again = offset_of!(MptcpInfo, retransmits)..offset_of!(MptcpInfo, bytes_sent);
     let ids = known.subflow_info.iter().map(|info| u32_at(info, 0));
@@ -173,15 +169,15 @@ fn client(family: Family, protocol: Protocol, port: u16) -> Result<Socket> {
     Ok(socket)
 }
 
-fn clients(listeners: Vec<[Socket; 2]>) -> Result<Vec<Actor>> {
-    let mut actors = Vec::new();
+fn clients(listeners: Vec<[Socket; 2]>) -> Result<Vec<Subject>> {
+    let mut subjects = Vec::new();
     let mut add = |state, family, server, socket, peer| {
         let role = Role {
             state,
             family,
             server,
         };
-        actors.push(Actor {
+        subjects.push(Subject {
             role,
             socket,
             known: None,
@@ -205,10 +201,10 @@ fn clients(listeners: Vec<[Socket; 2]>) -> Result<Vec<Actor>> {
                 port(family) + 10 * u16::from(subflows),
             )?;
             let connection = Connection::connect(client, mptcp)?;
-            // One way: the other could meet the path manager, be acknowledged late, and sent again.
+            // One way only: data from the server could meet the path manager, be acknowledged late, and sent again.
             net::send(&connection.client, &connection.server)?;
             connection.wait_for_subflows(subflows.into())?;
-            wait_for_silence(&connection)?;
+            wait_for_idle(&connection)?;
             let Connection { client, server } = connection;
             add(State::Connected(subflows), family, false, client, None);
             add(State::Connected(subflows), family, true, server, None);
@@ -236,17 +232,17 @@ fn clients(listeners: Vec<[Socket; 2]>) -> Result<Vec<Actor>> {
         let unconnected = net::socket(family, Protocol::MPTCP)?;
         add(State::Unconnected, family, false, unconnected, None);
     }
-    // Not before: what the network allows is told as well.
-    for actor in &mut actors {
-        if actor.role.state != State::Fallback {
-            actor.known = Some(Snapshot::take(&actor.socket)?);
+    // Not earlier: the limits of the path manager are reported as well.
+    for subject in &mut subjects {
+        if subject.role.state != State::Fallback {
+            subject.known = Some(Snapshot::take(&subject.socket)?);
         }
     }
-    Ok(actors)
+    Ok(subjects)
 }
 
-/// Waits until every segment has arrived and is acknowledged, so that nothing changes any more.
-fn wait_for_silence(connection: &Connection) -> Result<()> {
+/// Waits until every segment has arrived and is acknowledged, so that no counter changes any more.
+fn wait_for_idle(connection: &Connection) -> Result<()> {
     let unacked = |info: &[u8]| u32_at(info, offset_of!(tcp_info, tcpi_unacked));
     let sent = |info: &[u8]| u32_at(info, offset_of!(tcp_info, tcpi_segs_out));
     let received = |info: &[u8]| u32_at(info, offset_of!(tcp_info, tcpi_segs_in));
@@ -256,17 +252,17 @@ fn wait_for_silence(connection: &Connection) -> Result<()> {
         known.info[next..][..size_of::<u64>()] == known.info[acked..][..size_of::<u64>()]
     };
 
-    wait_for("the connection to be silent", || {
+    wait_for("the connection to be idle", || {
         let client = Snapshot::take(&connection.client)?;
         let server = Snapshot::take(&connection.server)?;
         let mut subflows = client.tcp_info.iter().zip(&server.tcp_info);
-        let silent = subflows.all(|(client, server)| {
+        let idle = subflows.all(|(client, server)| {
             unacked(client) == 0
                 && unacked(server) == 0
                 && sent(client) == received(server)
                 // The SYN/ACK was sent before there was a socket to count it.
                 && sent(server) + 1 == received(client)
         });
-        Ok((silent && all_acked(&client) && all_acked(&server)).then_some(()))
+        Ok((idle && all_acked(&client) && all_acked(&server)).then_some(()))
     })
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An answer as a line of text that is the same on every kernel that answers the same.
+//! Makes requests, and shows each result as a line of text, which is the same on every kernel with the same result.
 //!
-//! The line has what was returned, what optlen holds, and each byte of user memory that changed, by
-//! address. What a byte is known to be decides how it is shown:
+//! The line has the return value and each byte of user memory that changed, by address. How a byte is shown
+//! depends on what is known of it:
 //!
 //! | shown | is |
 //! |---|---|
 //! | two hexadecimal digits | the byte |
-//! | `==` | a byte of a field that is different for each connection, and is what it was at first |
-//! | `~~` | a byte of a clock, which has not gone back since it was last seen |
-//! | `*` and a number | so many of the same |
-//! | `(a/b)` | it was asked twice, and the answers differ |
+//! | `==` | a byte of a field that is different for each connection, and has not changed since its begin |
+//! | `~~` | a byte of a clock that has not gone back since the last request |
+//! | `*` and a number | how often the one before is repeated |
+//! | `(a/b)` | the request is made twice, and the results differ |
 
 use std::array;
 use std::io;
@@ -21,17 +21,17 @@ use std::mem::{self, offset_of};
 use linux_raw_sys::net::tcp_info;
 
 use crate::abi::{FullInfo, MptcpInfo, u32_at};
-use crate::cast::Actor;
 use crate::probe::{Probe, What, Write, writes};
 use crate::request::Snapshot;
 use crate::space::{self, Space};
+use crate::subjects::Subject;
 
 /// How a field may differ between two kernels, if at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
-    /// It is each connection's own, but does not change while that is silent.
+    /// It is different for each connection, but does not change while the connection is idle.
     Own,
-    /// It grows: an `u32`.
+    /// It grows: a `u32`.
     Clock,
 }
 
@@ -66,7 +66,7 @@ static MPTCP_INFO: [Option<Class>; size_of::<MptcpInfo>()] = classes! { MptcpInf
     Clock last_data_sent..end,
 };
 
-/// The classes of what a write of `what` has, from a byte on.
+/// The offset in a write of `what` from which bytes have classes, and the classes.
 fn classes(what: What) -> (usize, &'static [Option<Class>]) {
     match what {
         What::Optlen | What::Addrs(_) | What::SubflowInfo(_) => (0, &[]),
@@ -76,7 +76,7 @@ fn classes(what: What) -> (usize, &'static [Option<Class>]) {
     }
 }
 
-/// Such a structure, as it was last seen.
+/// The last known content of such a structure.
 fn seen(known: &Snapshot, what: What) -> &[u8] {
     match what {
         What::TcpInfo(n) => &known.tcp_info[n],
@@ -94,25 +94,21 @@ fn seen_mut(known: &mut Snapshot, what: What) -> &mut [u8] {
 /// Size of a clock.
 const CLOCK: usize = size_of::<u32>();
 
-/// Whether a clock shows the same or a later time. It wraps around.
+/// Whether a clock shows the same or a later time. Clocks wrap around.
 fn is_after(before: &[u8], after: &[u8]) -> bool {
     u32_at(after, 0).wrapping_sub(u32_at(before, 0)) <= u32::MAX / 2
 }
 
-/// What is different about a socket than it was at first, and which clocks are behind what they have
-/// shown: nothing while its connection is silent.
-///
-/// # Errors
-///
-/// As those of [`Snapshot::take()`].
-pub fn changes(actor: &Actor) -> io::Result<Vec<String>> {
-    let Some(known) = &actor.known else {
+/// What has changed about a socket since it was made, and which clocks have gone back: nothing while its
+/// connection is idle.
+pub fn changes(subject: &Subject) -> io::Result<Vec<String>> {
+    let Some(known) = &subject.known else {
         return Ok(Vec::new());
     };
-    let now = Snapshot::take(&actor.socket)?;
+    let now = Snapshot::take(&subject.socket)?;
     let mut changes = Vec::new();
     if known.subflow_info != now.subflow_info {
-        changes.push("its subflows are others".into());
+        changes.push("it has other subflows".into());
     }
     let tcp_infos = 0..known.tcp_info.len().min(now.tcp_info.len());
     for what in iter::once(What::Info).chain(tcp_infos.map(What::TcpInfo)) {
@@ -133,7 +129,7 @@ pub fn changes(actor: &Actor) -> io::Result<Vec<String>> {
     Ok(changes)
 }
 
-/// What a byte is shown as.
+/// How a byte is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Token {
     /// Its value in each run.
@@ -143,7 +139,7 @@ enum Token {
 }
 
 impl Token {
-    /// Adds it to a line. That is done for so many bytes that a formatter would take too long.
+    /// Adds it to a line. A formatter would be too slow for so many bytes.
     fn push(self, line: &mut String) {
         let hex = |line: &mut String, byte: u8| {
             let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
@@ -164,32 +160,29 @@ impl Token {
     }
 }
 
-/// No write, in place of its number.
+/// In place of the number of a write: none.
 const NONE: u8 = u8::MAX;
 
-/// Makes requests, each twice, over different memory: a byte that was written has changed in one.
+/// Makes each request twice, over memory with different bytes, so that each byte that the kernel writes changes in at
+/// least one of the two runs.
 #[derive(Debug)]
-pub struct Asker {
+pub struct Prober {
     /// The user memory.
     pub space: Space,
     probe: Probe,
     ret: [i32; 2],
     fill: [u8; 2],
-    /// What is in user memory afterwards.
+    /// The user memory after each run.
     image: [Vec<u8>; 2],
     writes: Vec<Write>,
-    /// Which of the writes each byte is of: what is written later is what stays.
+    /// For each byte, the number of the last write to it.
     writer: Vec<u8>,
     /// Indices of clocks that have gone back.
     back: Vec<usize>,
 }
 
-impl Asker {
+impl Prober {
     /// Maps the user memory.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`Space::new()`].
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             space: Space::new()?,
@@ -203,13 +196,9 @@ impl Asker {
         })
     }
 
-    /// Asks, and says what came of it.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`Probe::put()`] and [`Probe::ask()`].
-    pub fn ask(&mut self, probe: Probe, actor: &mut Actor) -> io::Result<String> {
-        let subflows = actor.known.as_ref().map(|known| known.tcp_info.len());
+    /// Makes a request, and returns the result as a line.
+    pub fn probe(&mut self, probe: Probe, subject: &mut Subject) -> io::Result<String> {
+        let subflows = subject.known.as_ref().map(|known| known.tcp_info.len());
         for write in mem::take(&mut self.writes) {
             self.set_writer(write, NONE);
         }
@@ -217,10 +206,10 @@ impl Asker {
         for run in 0..2 {
             probe.put(&mut self.space, self.fill[run])?;
             if run == 0 {
-                // The same in both: what the kernel reads is the request's own.
+                // They are the same in both runs: the kernel reads nothing but the request.
                 self.writes = writes(&probe, &self.space, subflows);
             }
-            self.ret[run] = probe.ask(&mut self.space, &actor.socket)?;
+            self.ret[run] = probe.make(&mut self.space, &subject.socket)?;
             self.image[run].clear();
             self.image[run].extend_from_slice(self.space.bytes());
         }
@@ -230,20 +219,20 @@ impl Asker {
             self.set_writer(self.writes[n], n as u8);
         }
         self.back.clear();
-        if let Some(known) = &mut actor.known {
+        if let Some(known) = &mut subject.known {
             self.read_clocks(known);
         }
-        Ok(self.show(actor.known.as_ref()))
+        Ok(self.show(subject.known.as_ref()))
     }
 
-    /// Notes which of the writes the bytes are of that `write` is to.
+    /// Makes `n` the writer of all bytes of `write`.
     fn set_writer(&mut self, write: Write, n: u8) {
         if let Some(begin) = space::index(write.address) {
             self.writer[begin..][..write.len].fill(n);
         }
     }
 
-    /// Looks at each clock that is there as a whole.
+    /// Reads each clock that is there as a whole.
     fn read_clocks(&mut self, known: &mut Snapshot) {
         for (n, write) in (0..).zip(&self.writes) {
             let (begin, classes) = classes(write.what);
@@ -271,11 +260,11 @@ impl Asker {
         }
     }
 
-    /// What the byte at `index`, which is that at `address`, is shown as, if it was written.
+    /// How the byte at `index`, which is that at `address`, is shown, if it was written.
     fn token(&self, index: usize, address: usize, known: Option<&Snapshot>) -> Option<Token> {
         let after = self.image.each_ref().map(|image| image[index]);
-        let asked = self.probe.byte(address);
-        let changed = asked.map_or(self.fill, |byte| [byte; 2]) != after;
+        let requested = self.probe.byte(address);
+        let changed = requested.map_or(self.fill, |byte| [byte; 2]) != after;
 
         let write = self.writes.get(usize::from(self.writer[index]));
         let part = write.zip(known).and_then(|(write, known)| {
@@ -285,9 +274,9 @@ impl Asker {
         });
         match part {
             Some((Class::Own, byte)) if after == [byte; 2] => Some(Token::Own),
-            // The request itself may have had the same byte.
+            // If the byte is one of the request, it may have been the same before.
             Some((Class::Clock, _))
-                if (changed || asked.is_some()) && !self.back.contains(&index) =>
+                if (changed || requested.is_some()) && !self.back.contains(&index) =>
             {
                 Some(Token::Clock)
             }
