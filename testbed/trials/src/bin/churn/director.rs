@@ -12,12 +12,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use mptcp_trials::check::check;
-use mptcp_trials::net::{Connection, ip, output, wait_for};
+use mptcp_trials::net::{Connection, output, wait_for};
 use mptcp_trials::request::{Request, SockOpt};
 use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Shared;
+use crate::ip::Ip;
 use crate::network::{LINKS, Networks, address, host, sockets};
 use crate::slots::{Kind, Pair, Slot};
 
@@ -40,6 +41,7 @@ const ACTIONS: [(&str, usize, Act); 8] = [
 pub struct Director {
     shared: Arc<Shared>,
     networks: Networks,
+    ips: [Ip; 2],
     /// MPTCP and TCP, each of IPv4 and IPv6.
     listeners: Vec<(bool, Protocol, Socket)>,
     pairs: Vec<Pair>,
@@ -63,6 +65,7 @@ impl Director {
         }
         let mut director = Self {
             shared,
+            ips: [Ip::begin()?, networks.ends[1].within(Ip::begin)?],
             networks,
             listeners,
             pairs: Vec::new(),
@@ -128,29 +131,29 @@ impl Director {
     fn toggle_endpoint(&mut self) -> Result<bool> {
         let (v6, link) = (self.rng.bool(), self.rng.u8(1..LINKS));
         let address = address(v6, link, host::ENDPOINT);
-        ip(&match endpoint(address)? {
-            Some(id) => format!("mptcp endpoint delete id {id}\n"),
-            None => format!("mptcp endpoint add {address} dev link{link} subflow\n"),
-        })?;
+        let ip = &mut self.ips[0];
+        let command = match ip.endpoint(address)? {
+            Some(id) => format!("mptcp endpoint delete id {id}"),
+            None => format!("mptcp endpoint add {address} dev link{link} subflow"),
+        };
+        ip.run(&command)?;
         Ok(true)
     }
 
     /// The server announces another address to each client.
     fn announce(&mut self) -> Result<bool> {
         let address = address(self.rng.bool(), self.rng.u8(1..LINKS), host::SERVER);
-        self.networks.ends[1].within(|| {
-            let new = endpoint(address)?.is_none();
-            if new {
-                ip(&format!("mptcp endpoint add {address} signal\n"))?;
-            }
-            Ok(new)
-        })
+        let ip = &mut self.ips[1];
+        let new = ip.endpoint(address)?.is_none();
+        if new {
+            ip.run(&format!("mptcp endpoint add {address} signal"))?;
+        }
+        Ok(new)
     }
 
     /// All endpoints of one of the two are removed.
     fn flush(&mut self) -> Result<bool> {
-        let end = &self.networks.ends[self.rng.usize(..2)];
-        end.within(|| ip("mptcp endpoint flush\n"))?;
+        self.ips[self.rng.usize(..2)].run("mptcp endpoint flush")?;
         Ok(true)
     }
 
@@ -160,7 +163,7 @@ impl Director {
             Some(link) => (link, "up"),
             None => (*self.down.insert(self.rng.u8(1..LINKS)), "down"),
         };
-        self.networks.ends[1].within(|| ip(&format!("link set link{link} {state}\n")))?;
+        self.ips[1].run(&format!("link set link{link} {state}"))?;
         Ok(true)
     }
 
@@ -284,18 +287,6 @@ impl Director {
             let _ = recv(end, &mut [0; 8000], RecvFlags::DONTWAIT);
         }
     }
-}
-
-/// The number of the path manager's endpoint for an address, in the network of the calling thread. Those that
-/// the kernel has added by itself do not count: another one for the same address replaces them.
-fn endpoint(address: IpAddr) -> Result<Option<String>> {
-    let endpoints = output("ip", "mptcp endpoint show")?;
-    let begin = format!("{address} id ");
-    let mut rest = endpoints
-        .lines()
-        .filter(|line| !line.contains("implicit"))
-        .filter_map(|line| line.strip_prefix(&begin));
-    Ok(rest.find_map(|rest| Some(rest.split(' ').next()?.to_owned())))
 }
 
 fn domain(v6: bool) -> Domain {

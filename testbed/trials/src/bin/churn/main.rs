@@ -3,7 +3,7 @@
 //! Makes requests to connections whose subflows come and go in every way, and checks that each result is consistent.
 
 mod director;
-mod events;
+mod ip;
 mod network;
 mod reader;
 mod slots;
@@ -22,7 +22,7 @@ use mptcp_trials::net::wait_for;
 use socket2::Protocol;
 
 use director::Director;
-use events::Events;
+use ip::Events;
 use network::Networks;
 use slots::{Kind, Slot};
 
