@@ -23,7 +23,7 @@ use linux_raw_sys::net::tcp_info;
 use crate::abi::{FullInfo, MptcpInfo, u32_at};
 use crate::probe::{Probe, What, Write, writes};
 use crate::request::Snapshot;
-use crate::space::{self, Space};
+use crate::space::{self, Image, Space};
 use crate::subjects::Subject;
 
 /// How a field may differ between two kernels, if at all.
@@ -173,7 +173,7 @@ pub struct Prober {
     ret: [i32; 2],
     fill: [u8; 2],
     /// The user memory after each run.
-    image: [Vec<u8>; 2],
+    image: [Image; 2],
     writes: Vec<Write>,
     /// For each byte, the number of the last write to it.
     writer: Vec<u8>,
@@ -210,8 +210,7 @@ impl Prober {
                 self.writes = writes(&probe, &self.space, subflows);
             }
             self.ret[run] = probe.make(&mut self.space, &subject.socket)?;
-            self.image[run].clear();
-            self.image[run].extend_from_slice(self.space.bytes());
+            self.image[run] = self.space.image(self.fill[run]);
         }
         self.probe = probe;
 
@@ -249,7 +248,7 @@ impl Prober {
                 }
                 let seen = &mut seen_mut(known, write.what)[field..][..CLOCK];
                 for image in &self.image {
-                    let now: [_; CLOCK] = array::from_fn(|n| image[index + n]);
+                    let now: [_; CLOCK] = array::from_fn(|n| image.byte(index + n));
                     if is_after(seen, &now) {
                         seen.copy_from_slice(&now);
                     } else {
@@ -260,9 +259,9 @@ impl Prober {
         }
     }
 
-    /// How the byte at `index`, which is that at `address`, is shown, if it was written.
-    fn token(&self, index: usize, address: usize, known: Option<&Snapshot>) -> Option<Token> {
-        let after = self.image.each_ref().map(|image| image[index]);
+    /// How the byte at `index` is shown, which is `after` each run, if it was written.
+    fn token(&self, index: usize, after: [u8; 2], known: Option<&Snapshot>) -> Option<Token> {
+        let address = space::address(index);
         let requested = self.probe.byte(address);
         let changed = requested.map_or(self.fill, |byte| [byte; 2]) != after;
 
@@ -291,9 +290,9 @@ impl Prober {
         };
         let mut same: Option<(Token, usize)> = None;
         let mut next = None;
-        for index in space::changed(&self.image, self.fill) {
+        for (index, after) in space::changed(&self.image) {
             let address = space::address(index);
-            let Some(token) = self.token(index, address, known) else {
+            let Some(token) = self.token(index, after, known) else {
                 continue;
             };
             match &mut same {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The user memory of requests: pages that can be written, and one that can only be read, with gaps between them.
+//! The user memory of requests: pages that can be written, and one that can only be read, with gaps
+//! between them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::ptr;
@@ -53,8 +55,8 @@ pub fn index(address: usize) -> Option<usize> {
     Some(page * PAGE + offset)
 }
 
-/// Where Linux puts programs, their heaps, mappings and stacks: of 32 bits and of 64, each from below and from
-/// above. The last page of all is not used.
+/// Where Linux puts programs, their heaps, mappings and stacks: of 32 bits and of 64, each from below
+/// and from above. The last page of all is not used.
 const PROGRAMS: [Range<u64>; 4] = [
     0x5000_0000..0x6000_0000,
     0xe000_0000..0xffff_e000,
@@ -68,20 +70,51 @@ pub fn is_program(address: usize) -> bool {
     PROGRAMS.iter().any(|program| program.contains(&address))
 }
 
-/// Memory is filled and compared in blocks. Most of it keeps what it was filled with.
-const BLOCK: usize = 64;
+/// Memory is filled and read in blocks, most of which keep what they were filled with. To fill or copy
+/// all memory at once would be slow in an emulated guest.
+const BLOCK: usize = 128;
 const _: () = assert!(SIZE.is_multiple_of(BLOCK));
 
-/// The indices of all bytes that differ from the fill byte in either of the images, and of some more.
-pub fn changed(images: &[Vec<u8>; 2], fill: [u8; 2]) -> impl Iterator<Item = usize> {
-    let blocks = images.each_ref().map(|image| image.as_chunks::<BLOCK>().0);
-    (0..SIZE / BLOCK)
-        .filter(move |n| (0..2).any(|run| blocks[run][*n] != [fill[run]; BLOCK]))
-        .flat_map(|n| n * BLOCK..(n + 1) * BLOCK)
+/// Whether any byte is another than `fill`. Words are compared faster than bytes in an emulated guest.
+fn differs(block: &[u8; BLOCK], fill: u8) -> bool {
+    let fill = u64::from_ne_bytes([fill; 8]);
+    let words = block.as_chunks().0.iter();
+    words.fold(0, |differs, word| {
+        differs | (u64::from_ne_bytes(*word) ^ fill)
+    }) != 0
 }
 
-/// All pages, and a second mapping of them that never faults, through which the process fills them and reads
-/// what the kernel wrote. A process can map them once.
+/// The content of the memory.
+#[derive(Debug, Default)]
+pub struct Image {
+    fill: u8,
+    /// The blocks that have another byte.
+    blocks: BTreeMap<usize, [u8; BLOCK]>,
+}
+
+impl Image {
+    /// The byte at `index`.
+    pub fn byte(&self, index: usize) -> u8 {
+        self.block(index / BLOCK)[index % BLOCK]
+    }
+
+    fn block(&self, n: usize) -> [u8; BLOCK] {
+        self.blocks.get(&n).copied().unwrap_or([self.fill; BLOCK])
+    }
+}
+
+/// The index and content of all bytes that differ from the fill byte in either image, and of some more.
+pub fn changed(images: &[Image; 2]) -> impl Iterator<Item = (usize, [u8; 2])> {
+    let blocks = images.iter().flat_map(|image| image.blocks.keys());
+    let blocks: BTreeSet<usize> = blocks.copied().collect();
+    blocks.into_iter().flat_map(|n| {
+        let [a, b] = images.each_ref().map(|image| image.block(n));
+        (0..BLOCK).map(move |offset| (n * BLOCK + offset, [a[offset], b[offset]]))
+    })
+}
+
+/// All pages, and a second mapping of them that never faults, through which the process fills them and
+/// reads what the kernel wrote. A process can map them once.
 #[derive(Debug)]
 pub struct Space(*mut u8);
 
@@ -108,10 +141,9 @@ impl Space {
         Ok(Self(view.cast()))
     }
 
-    /// The bytes of all pages.
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: They stay mapped. The kernel writes through the first mapping, but only during a system call
-        // that is unsafe for that reason; for anything else there is `bytes_mut()`.
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: They stay mapped. The kernel writes through the first mapping, but only during a
+        // system call that is unsafe for that reason; for anything else there is `bytes_mut()`.
         unsafe { slice::from_raw_parts(self.0, SIZE) }
     }
 
@@ -145,7 +177,20 @@ impl Space {
 
     /// Makes every byte `fill`.
     pub fn fill(&mut self, fill: u8) {
-        self.bytes_mut().as_chunks_mut().0.fill([fill; BLOCK]);
+        let blocks = self.bytes_mut().as_chunks_mut::<BLOCK>().0.iter_mut();
+        for block in blocks.filter(|block| differs(block, fill)) {
+            *block = [fill; BLOCK];
+        }
+    }
+
+    /// What is in the memory now, which was filled with `fill`.
+    pub fn image(&self, fill: u8) -> Image {
+        let blocks = self.bytes().as_chunks().0.iter().enumerate();
+        let changed = blocks.filter(|(_, block)| differs(block, fill));
+        Image {
+            fill,
+            blocks: changed.map(|(n, block)| (n, *block)).collect(),
+        }
     }
 
     /// Puts `bytes` at `address`, as far as there is memory.

@@ -169,13 +169,12 @@ fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> R
         for fill in [probe.fill, !probe.fill] {
             probe.put(space, fill)?;
             planned = writes(probe, space, Some(SUBFLOWS.into()));
-            let before = space.bytes().to_vec();
+            let before = space.image(fill);
             nth.write_at(n.to_string().as_bytes(), 0)?;
             let ret = probe.make(space, &connection.client)?;
             injected = is_injected(nth);
-            let bytes = before.iter().zip(space.bytes());
-            for (changed, (before, after)) in changed.iter_mut().zip(bytes) {
-                *changed |= before != after;
+            for (index, [before, after]) in space::changed(&[before, space.image(fill)]) {
+                changed[index] |= before != after;
             }
             let expected = if injected { -libc::EFAULT } else { 0 };
             ensure!(
