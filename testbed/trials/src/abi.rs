@@ -142,8 +142,8 @@ pub fn name(option: c_int) -> Option<&'static str> {
 ///
 /// # Safety
 ///
-/// The kernel writes to where the arguments point, and to where the pointers in that memory point. No reference
-/// may exist to any of it.
+/// The kernel writes to where the arguments point, and to where the pointers in that memory point. No
+/// reference may exist to any of it.
 pub unsafe fn getsockopt(
     socket: impl AsFd,
     level: c_int,

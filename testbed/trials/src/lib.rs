@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the programs in `src/bin/` share: networks and connections, requests for the per-subflow options, user
-//! memory that faults where it should, files of results, and KTAP.
+//! What the programs in `src/bin/` share: networks and connections, requests for the per-subflow
+//! options, user memory that faults where it should, files of results, and KTAP.
 
 pub mod abi;
 pub mod check;

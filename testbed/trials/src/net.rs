@@ -143,8 +143,8 @@ pub fn cable_address(family: Family, n: u8) -> IpAddr {
     }
 }
 
-/// Makes a network for a client and one for a server, with a cable between. The client's end of the cable
-/// has the addresses 1 to `addresses`, and the server's [`SERVER`].
+/// Makes a network for a client and one for a server, with a cable between. The client's end of the
+/// cable has the addresses 1 to `addresses`, and the server's [`SERVER`].
 pub fn cabled(addresses: u8) -> Result<[Network; 2]> {
     let families = match has_ipv6() {
         true => &[Family::V4, Family::V6][..],

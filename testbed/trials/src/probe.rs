@@ -47,7 +47,8 @@ impl Probe {
         space.put(self.optlen, &self.len.to_ne_bytes());
     }
 
-    /// Makes the request. Fails if a pointer, as it is in `space` now, is to where the program may have memory.
+    /// Makes the request. Fails if a pointer, as it is in `space` now, is to where the program may have
+    /// memory.
     pub fn make(&self, space: &mut Space, socket: impl AsFd) -> io::Result<i32> {
         let (optval, optlen) = (self.optval, self.optlen);
         // Of an array, the first element is enough: the next ones are close.
@@ -130,8 +131,8 @@ pub struct Write {
     pub len: usize,
 }
 
-/// The writes of the kernel for `probe`, which is in `space`, in their order. If one faults, it is the last, and as
-/// long as the kernel gets. A socket that refuses the options has no number of subflows.
+/// The writes of the kernel for `probe`, which is in `space`, in their order. If one faults, it is the
+/// last, and as long as the kernel gets. A socket that refuses the options has no number of subflows.
 pub fn writes(probe: &Probe, space: &Space, subflows: Option<usize>) -> Vec<Write> {
     let mut writes = planned(probe, space, subflows).unwrap_or_default();
     for (n, write) in writes.iter_mut().enumerate() {

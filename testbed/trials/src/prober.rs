@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes requests, and shows each result as a line of text, which is the same on every kernel with the same result.
+//! Makes requests, and shows each result as a line of text, which is the same on every kernel with the
+//! same result.
 //!
-//! The line has the return value and each byte of user memory that changed, by address. How a byte is shown
-//! depends on what is known of it:
+//! The line has the return value and each byte of user memory that changed, by address. How a byte is
+//! shown depends on what is known of it:
 //!
 //! | shown | is |
 //! |---|---|
@@ -163,8 +164,8 @@ impl Token {
 /// In place of the number of a write: none.
 const NONE: u8 = u8::MAX;
 
-/// Makes each request twice, over memory with different bytes, so that each byte that the kernel writes changes in at
-/// least one of the two runs.
+/// Makes each request twice, over memory with different bytes, so that each byte that the kernel writes
+/// changes in at least one of the two runs.
 #[derive(Debug)]
 pub struct Prober {
     /// The user memory.

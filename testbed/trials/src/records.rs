@@ -61,8 +61,8 @@ impl Compare {
         [0, 1].map(|kernel| self.folders[kernel].join(file))
     }
 
-    /// Compares all files, and prints a test for each, and how many `results` are the same. For `words`, see
-    /// [`compare()`].
+    /// Compares all files, and prints a test for each, and how many `results` are the same. For `words`,
+    /// see [`compare()`].
     pub fn run(&self, results: &str, words: impl Fn(&str, u64) -> Result<String>) -> ExitCode {
         let mut ktap = Ktap::new(self.files.len());
         let mut same = 0;
@@ -76,9 +76,9 @@ impl Compare {
     }
 }
 
-/// Compares two files, and returns how many results they have. Fails if they differ: the error has the first
-/// differences, each introduced by what `words` makes of the title and the number of the line. Fails too if a file
-/// is not complete, or the requests are not the same.
+/// Compares two files, and returns how many results they have. Fails if they differ: the error has the
+/// first differences, each introduced by what `words` makes of the title and the number of the line.
+/// Fails too if a file is not complete, or the requests are not the same.
 fn compare(a: &Path, b: &Path, words: impl Fn(&str, u64) -> Result<String>) -> Result<u64> {
     const SHOWN: u64 = 10;
     let open = |path: &Path| {

@@ -104,7 +104,8 @@ pub struct Subject {
     _peer: Option<Socket>,
 }
 
-/// Makes all sockets, in the order of [`Role::all()`]. Fails if the machine is so busy that segments are sent again.
+/// Makes all sockets, in the order of [`Role::all()`]. Fails if the machine is so busy that segments are
+/// sent again.
 pub fn subjects() -> Result<Vec<Subject>> {
     for _ in 0..5 {
         let [client, server] = net::cabled(MAX_SUBFLOWS)?;
@@ -201,7 +202,8 @@ fn clients(listeners: Vec<[Socket; 2]>) -> Result<Vec<Subject>> {
                 port(family) + 10 * u16::from(subflows),
             )?;
             let connection = Connection::connect(client, mptcp)?;
-            // One way only: data from the server could meet the path manager, be acknowledged late, and sent again.
+            // One way only: data from the server could meet the path manager, be acknowledged late, and
+            // sent again.
             net::send(&connection.client, &connection.server)?;
             connection.wait_for_subflows(subflows.into())?;
             wait_for_idle(&connection)?;

@@ -17,8 +17,8 @@ use crate::gdb::Registers;
 
 /// Takes the lock: what `lock_sock()` calls.
 pub const LOCK: &str = "lock_sock_nested";
-/// Takes it too. If the lock is free, this function returns with the spin lock held, and the caller releases only
-/// that.
+/// Takes it too. If the lock is free, this function returns with the spin lock held, and the caller
+/// releases only that.
 pub const LOCK_FAST: &str = "__lock_sock_fast";
 pub const RELEASE: &str = "release_sock";
 pub const SPIN_LOCK: &str = "_raw_spin_lock_bh";

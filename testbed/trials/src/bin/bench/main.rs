@@ -26,7 +26,8 @@ use clap::Parser;
 enum Command {
     /// In the guest: measure requests, and print a line of JSON for each
     Measure(measure::Options),
-    /// On the host: trace the requests that `bench measure --mark` makes, and print a line of JSON for each
+    /// On the host: trace the requests that `bench measure --mark` makes, and print a line of JSON for
+    /// each
     Trace {
         /// The socket at which QEMU listens for GDB
         socket: PathBuf,

@@ -139,8 +139,8 @@ fn sum(c: &Trace, rust: &Trace) {
     }
 }
 
-/// Prints the lines of the source in the order of execution, for as much as there is debug information of. A
-/// function that is inlined is followed by the one that it is inlined into.
+/// Prints the lines of the source in the order of execution, for as much as there is debug information
+/// of. A function that is inlined is followed by the one that it is inlined into.
 fn lines(objects: &Path, trace: &Trace) -> Result<()> {
     let error = |error| anyhow!("{}: {error}", objects.display());
     let source = Loader::new(objects.join("vmlinux")).map_err(error)?;

@@ -29,11 +29,11 @@ pub const FULL: &str = "full elements";
 /// A request that each option refuses after it has read all of it.
 const REFUSED: &str = "EINVAL: num_subflows";
 
-/// The request that is traced in place of this one, since the connection's lock is taken as often for both. There is
-/// none for a request with a fault, which may end anywhere.
+/// The request that is traced in place of this one, since the connection's lock is taken as often for
+/// both. There is none for a request with a fault, which may end anywhere.
 ///
-/// The number of subflows makes no difference, and neither does the reason for an error: no implementation takes the
-/// lock in the walk over the subflows, or between two checks.
+/// The number of subflows makes no difference, and neither does the reason for an error: no
+/// implementation takes the lock in the walk over the subflows, or between two checks.
 pub fn traced(name: &Name, kind: Kind) -> Option<Name> {
     let request = match kind {
         Kind::Floor | Kind::Fault => return None,

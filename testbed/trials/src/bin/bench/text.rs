@@ -21,7 +21,8 @@ pub type Sizes = BTreeMap<String, i64>;
 /// The difference between the C and the Rust kernel.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Text {
-    /// Bytes of C that the Rust kernel does not have. Functions of C that are new or larger there count negative.
+    /// Bytes of C that the Rust kernel does not have. Functions of C that are new or larger there count
+    /// negative.
     pub c: Sizes,
     /// Bytes of the functions in Rust, and of C helpers for them, even if other code uses them too.
     pub rust: Sizes,

@@ -33,7 +33,8 @@ pub struct Visit {
 pub struct Trace {
     /// In order.
     pub visits: Vec<Visit>,
-    /// The addresses of the instructions in the order of their first execution, and how often each is executed.
+    /// The addresses of the instructions in the order of their first execution, and how often each is
+    /// executed.
     pub code: Vec<(u64, u64)>,
     /// Bytes of stack, from where the dispatcher begins to the deepest of what it calls.
     pub stack: u64,

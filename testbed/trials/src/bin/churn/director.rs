@@ -82,7 +82,8 @@ impl Director {
         Ok(director)
     }
 
-    /// Makes changes until all threads stop. Returns the networks, and the number of changes of each kind.
+    /// Makes changes until all threads stop. Returns the networks, and the number of changes of each
+    /// kind.
     pub fn run(mut self) -> Result<(Networks, BTreeMap<&'static str, usize>)> {
         let result = self.act();
         // The readers would report the end of the connections as errors.

@@ -50,8 +50,8 @@ impl Ip {
         }
     }
 
-    /// The number of the path manager's endpoint for an address. Those that the kernel has added by itself do not
-    /// count: another one for the same address replaces them.
+    /// The number of the path manager's endpoint for an address. Those that the kernel has added by
+    /// itself do not count: another one for the same address replaces them.
     pub fn endpoint(&mut self, address: IpAddr) -> Result<Option<String>> {
         let endpoints = self.run("mptcp endpoint show")?;
         let begin = format!("{address} id ");
@@ -80,8 +80,8 @@ pub struct Events {
 impl Events {
     /// Reports those of the calling thread's network from now on.
     pub fn begin() -> Result<Self> {
-        // Room for more events than come in a second. If some are lost nevertheless, there were more changes
-        // than are counted.
+        // Room for more events than come in a second. If some are lost nevertheless, there were more
+        // changes than are counted.
         let mut monitor = Command::new("ip")
             .args(["-rcvbuf", "8388608", "mptcp", "monitor"])
             .stdout(Stdio::piped())

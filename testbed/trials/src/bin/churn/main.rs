@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes requests to connections whose subflows come and go in every way, and checks that each result is consistent.
+//! Makes requests to connections whose subflows come and go in every way, and checks that each result is
+//! consistent.
 
 mod director;
 mod ip;

@@ -2,8 +2,9 @@
 
 //! Two networks with links between them: one for the clients, one for the servers.
 //!
-//! On each link, the client has the addresses .1 and .3, and the server .2. Connections begin on the first link, which
-//! stays up. Each link has another MTU, so that `tcpi_advmss` shows which link a subflow is on.
+//! On each link, the client has the addresses .1 and .3, and the server .2. Connections begin on the
+//! first link, which stays up. Each link has another MTU, so that `tcpi_advmss` shows which link a
+//! subflow is on.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -157,7 +157,8 @@ fn inject() -> Result<ExitCode> {
 /// The copies before those of the option: the socket layer reads optlen, and ignores a fault.
 const IGNORED: usize = 1;
 
-/// Makes one copy after the other fail, until none is left. Returns the number of writes before each failure.
+/// Makes one copy after the other fail, until none is left. Returns the number of writes before each
+/// failure.
 fn each_fails(space: &mut Space, probe: &Probe, nth: &File, family: Family) -> Result<Vec<usize>> {
     let mut failed = Vec::new();
     loop {

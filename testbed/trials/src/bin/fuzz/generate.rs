@@ -54,7 +54,8 @@ const SIZES: [u32; 12] = [
     u32::MAX,
 ];
 
-/// The request number `n` of `seed` for a program of so many bits, and the index of the role that it is made to.
+/// The request number `n` of `seed` for a program of so many bits, and the index of the role that it is
+/// made to.
 pub fn generate(seed: u64, n: u64, bits: u32, roles: &[Role]) -> (usize, Probe) {
     // The generator's sequences for neighbouring seeds have much in common.
     let mut rng = Random(Rng::with_seed(seed ^ Rng::with_seed(n).u64(..)));
@@ -87,8 +88,8 @@ struct Request {
 }
 
 impl Request {
-    /// Where optlen overlaps a pointer of the header, gives it the pointer's bytes. With other bytes, the pointer
-    /// could be to memory of this program.
+    /// Where optlen overlaps a pointer of the header, gives it the pointer's bytes. With other bytes,
+    /// the pointer could be to memory of this program.
     fn keep_pointers(&mut self) {
         let mut len = self.len.to_ne_bytes();
         for (n, byte) in (0..).zip(&mut len) {
@@ -160,8 +161,8 @@ impl Random {
         (subject, request)
     }
 
-    /// A pointer to `begin` bytes and then `num` elements of `size`: within a page, across two, or where an access
-    /// fails. It may overlap what `other` points to.
+    /// A pointer to `begin` bytes and then `num` elements of `size`: within a page, across two, or where
+    /// an access fails. It may overlap what `other` points to.
     fn place(&mut self, begin: u64, size: u64, num: u64, other: Option<u64>) -> u64 {
         let all = begin + size * num;
         match (self.below(16), other) {

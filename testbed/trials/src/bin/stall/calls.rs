@@ -23,8 +23,8 @@ pub struct Call<T> {
 }
 
 impl<T: Send + 'static> Call<T> {
-    /// Starts the thread. Until it is settled, the call may make no other system call than the one in which it
-    /// may wait.
+    /// Starts the thread. Until it is settled, the call may make no other system call than the one in
+    /// which it may wait.
     pub fn begin(call: impl FnOnce() -> T + Send + 'static) -> Self {
         let tid = Arc::new(AtomicI32::new(0));
         let own = Arc::clone(&tid);
@@ -62,8 +62,8 @@ const UNKNOWN: (&str, c_int) = ("unknown option", 999);
 pub struct Calls(Vec<(&'static str, Call<Result<c_int>>)>);
 
 impl Calls {
-    /// Calls getsockopt(2) in four ways: a request for `option`, of which it is checked that it reports `subflows`
-    /// if it succeeds, and three calls for other options.
+    /// Calls getsockopt(2) in four ways: a request for `option`, of which it is checked that it reports
+    /// `subflows` if it succeeds, and three calls for other options.
     pub fn getsockopt(socket: BorrowedFd<'static>, option: SockOpt, subflows: usize) -> Self {
         let mut calls = Self(Vec::new());
         calls.request("request", socket, option, subflows);
@@ -112,7 +112,8 @@ impl Calls {
         self.0.push((name, Call::begin(call)));
     }
 
-    /// Waits until some time, and until each call has returned or sleeps. Returns the names of those that sleep.
+    /// Waits until some time, and until each call has returned or sleeps. Returns the names of those
+    /// that sleep.
     pub fn waiting(&self, until: Instant) -> Result<Vec<&'static str>> {
         wait_for("every call to return or wait", || {
             let calls = self.0.iter();

@@ -24,8 +24,9 @@ pub fn fallback(family: Family, option: SockOpt) -> String {
     format!("{family:?}, {}", option.name())
 }
 
-/// The accesses that Rust makes with the lock held and C without it, for each option. While one stalls, the same calls
-/// wait as for [`Access::Array`], which both kernels make with the lock held. There is no other difference.
+/// The accesses that Rust makes with the lock held and C without it, for each option. While one stalls,
+/// the same calls wait as for [`Access::Array`], which both kernels make with the lock held. There is no
+/// other difference.
 const LOCKED_BY_RUST: [Access; 4] = [
     Access::OptlenRead,
     Access::HeaderRead,

@@ -19,8 +19,9 @@ use crate::stalled::{Access, Stalled};
 /// Subflows of the connection.
 pub const SUBFLOWS: usize = 2;
 
-/// Returns the calls that wait for the end of a stall of at least `hold`: of getsockopt(2), and of send(2) and
-/// recv(2); that the connection acknowledges what the peer sends; a request of the peer's; close(2).
+/// Returns the calls that wait for the end of a stall of at least `hold`: of getsockopt(2), and of
+/// send(2) and recv(2); that the connection acknowledges what the peer sends; a request of the peer's;
+/// close(2).
 pub fn stall(option: SockOpt, access: Access, hold: Duration) -> Result<Vec<&'static str>> {
     let Connection { client, server } = Connection::with_subflows(Family::V4, SUBFLOWS)?;
     // SAFETY: Each is closed once, and from then on used by none but calls that have begun before.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Stalls each access of the kernel to the memory of a request, while other calls use the socket, and compares
-//! which of them wait on two kernels.
+//! Stalls each access of the kernel to the memory of a request, while other calls use the socket, and
+//! compares which of them wait on two kernels.
 
 mod calls;
 mod compare;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests to sockets that are not connected: a listener, and a client that falls back to TCP while calls wait
-//! for its socket.
+//! Requests to sockets that are not connected: a listener, and a client that falls back to TCP while
+//! calls wait for its socket.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -27,8 +27,8 @@ pub fn listener(option: SockOpt) -> Result<Vec<&'static str>> {
     Ok(waiting)
 }
 
-/// Returns each call of getsockopt(2) that is made during the fallback, beside a stalled request, with the
-/// error that it returns if it waited.
+/// Returns each call of getsockopt(2) that is made during the fallback, beside a stalled request, with
+/// the error that it returns if it waited.
 pub fn fallback(family: Family, option: SockOpt) -> Result<Vec<String>> {
     // However often a SYN is sent again, it does not become one of TCP.
     fs::write("/proc/sys/net/mptcp/syn_retrans_before_tcp_fallback", "128")?;

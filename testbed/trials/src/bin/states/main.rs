@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes requests to sockets in every state, and prints a line for each result, to be compared with another
-//! kernel's. What depends on time or chance is left out.
+//! Makes requests to sockets in every state, and prints a line for each result, to be compared with
+//! another kernel's. What depends on time or chance is left out.
 
 mod show;
 mod state;

@@ -85,7 +85,8 @@ fn show_subflow_info(bytes: &[u8]) -> String {
     format!("{id} {} {}", hex(padding), show_addrs(addrs))
 }
 
-/// Shows two of `struct sockaddr_storage` without the zeroes at their ends, and whether they have a port.
+/// Shows two of `struct sockaddr_storage` without the zeroes at their ends, and whether they have a
+/// port.
 fn show_addrs(bytes: &[u8]) -> String {
     let ends = bytes.chunks(bytes.len() / 2).map(|end| {
         let port = if end[2..4] == [0; 2] { "no" } else { "a" };

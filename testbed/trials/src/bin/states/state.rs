@@ -112,8 +112,8 @@ pub const STATES: &[(&str, Make)] = &[
         ends(connection)
     }),
     ("shut down for writing by both", |family| {
-        // With a delay, the connection is closed before its subflows are, and keeps them. Without one, which of
-        // them the kernel removes would depend on time.
+        // With a delay, the connection is closed before its subflows are, and keeps them. Without one,
+        // which of them the kernel removes would depend on time.
         impaired("delay 50ms", || {
             let connection = connection(family)?;
             connection.client.shutdown(Shutdown::Write)?;

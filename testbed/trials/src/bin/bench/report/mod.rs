@@ -129,8 +129,8 @@ struct Request {
 struct Repeat {
     /// The part by which two boots differ at most.
     difference: f64,
-    /// Instructions of a round of the connection's lock, by the function that takes it. Each function has one number,
-    /// unless something else uses the lock, or a segment arrives.
+    /// Instructions of a round of the connection's lock, by the function that takes it. Each function
+    /// has one number, unless something else uses the lock, or a segment arrives.
     rounds: BTreeMap<String, BTreeSet<u64>>,
     /// What does not repeat.
     failed: Vec<String>,

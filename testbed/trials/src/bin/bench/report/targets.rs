@@ -23,7 +23,8 @@ const ADDRS: Option<&str> = Some("MPTCP_SUBFLOW_ADDRS");
 const FULL_INFO: Option<&str> = Some("MPTCP_FULL_INFO");
 const ANY: Option<&str> = None;
 
-/// Option, kinds of requests (none: all), number of subflows (0: any), and the target. The first row that fits counts.
+/// Option, kinds of requests (none: all), number of subflows (0: any), and the target. The first row
+/// that fits counts.
 const REQUESTS: &[(Option<&str>, &[Kind], usize, Target)] = &[
     (TCP_INFO, &[Kind::Full], 1, both(0.91, 0.97)),
     (TCP_INFO, &[Kind::Full], 8, both(0.90, 0.91)),
