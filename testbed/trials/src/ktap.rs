@@ -35,17 +35,18 @@ impl Ktap {
         println!("# figure: {number} {of}");
     }
 
-    /// Prints the result of a test, and why it failed. Returns whether it passed.
-    pub fn result<E: Display>(&mut self, name: &str, result: Result<(), E>) -> bool {
-        let passed = result.is_ok();
+    /// Prints the result of a test, and why it failed.
+    pub fn result<E: Display>(&mut self, name: &str, result: Result<(), E>) {
         self.tests += 1;
-        if let Err(error) = result {
-            self.failed += 1;
-            self.note(format_args!("{error:#}"));
-        }
-        let not = if passed { "" } else { "not " };
-        println!("{not}ok {} {name}", self.tests);
-        passed
+        let ok = match result {
+            Ok(()) => "ok",
+            Err(error) => {
+                self.failed += 1;
+                self.note(format_args!("{error:#}"));
+                "not ok"
+            }
+        };
+        println!("{ok} {} {name}", self.tests);
     }
 
     /// Returns the exit status: whether each test was there, and passed.

@@ -45,7 +45,7 @@ pub fn run(shared: &Shared, mut rng: Rng) -> Result<()> {
 }
 
 /// A valid request.
-pub fn random_request(rng: &mut Rng) -> Request {
+fn random_request(rng: &mut Rng) -> Request {
     let option = SockOpt::ALL[rng.usize(..SockOpt::ALL.len())];
     let whole = Request::new(option, rng.usize(..=MAX_SUBFLOWS / 2));
     if rng.bool() {
