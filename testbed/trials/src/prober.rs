@@ -234,6 +234,15 @@ impl Prober {
 
     /// Reads each clock that is there as a whole.
     fn read_clocks(&mut self, known: &mut Snapshot) {
+        // Where optlen cannot be written as a whole, some kernels have written its first bytes.
+        let torn = match self.writes.last() {
+            Some(&Write {
+                what: What::Optlen,
+                len: 0,
+                address,
+            }) => Some(address),
+            _ => None,
+        };
         for (n, write) in (0..).zip(&self.writes) {
             let (begin, classes) = classes(write.what);
             for (field, class) in (0..).step_by(CLOCK).zip(classes.chunks_exact(CLOCK)) {
@@ -241,10 +250,12 @@ impl Prober {
                 if class[0] != Some(Class::Clock) || !whole {
                     continue;
                 }
-                let Some(index) = space::index(write.address + begin + field) else {
+                let address = write.address + begin + field;
+                let Some(index) = space::index(address) else {
                     continue;
                 };
-                if self.writer[index..][..CLOCK] != [n; CLOCK] {
+                let met = torn.is_some_and(|torn| torn.abs_diff(address) < CLOCK);
+                if met || self.writer[index..][..CLOCK] != [n; CLOCK] {
                     continue;
                 }
                 let seen = &mut seen_mut(known, write.what)[field..][..CLOCK];

@@ -4,6 +4,9 @@
 
 mod generate;
 
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +15,7 @@ use clap::Parser;
 use generate::generate;
 use mptcp_trials::prober::{self, Prober};
 use mptcp_trials::records::{Compare, Recorder};
-use mptcp_trials::subjects::{self, Role};
+use mptcp_trials::subjects::{self, Role, Subject};
 
 /// Makes random requests for the per-subflow options, and compares the results of two kernels
 #[derive(Parser)]
@@ -32,6 +35,21 @@ enum Command {
         #[arg(long, required_unless_present = "only")]
         output: Option<PathBuf>,
     },
+    /// Make blocks of requests, and record a digest of the results of each
+    Digest {
+        /// The seed of the first block; each block has the next seed
+        #[arg(long)]
+        seed: u64,
+        /// The number of blocks
+        #[arg(long)]
+        blocks: u64,
+        /// The number of requests in a block
+        #[arg(long)]
+        count: u64,
+        /// The file to which a line is added for each block: its seed and its digest
+        #[arg(long)]
+        output: PathBuf,
+    },
     /// Show where the results of two kernels differ
     Compare(Compare),
 }
@@ -49,6 +67,12 @@ fn main() -> ExitCode {
             output,
             ..
         } => run(seed, count, &output.expect("clap requires it")),
+        Command::Digest {
+            seed,
+            blocks,
+            count,
+            output,
+        } => digest(seed, blocks, count, &output),
         Command::Compare(files) => Ok(compare(&files)),
     })
 }
@@ -58,30 +82,76 @@ fn title(seed: u64, bits: u32) -> String {
     format!("{bits}-bit requests of seed {seed}")
 }
 
-fn run(seed: u64, count: u64, output: &Path) -> Result<ExitCode> {
-    let mut prober = Prober::new().context("the addresses of the requests are taken")?;
-    let mut subjects = subjects::subjects()?;
-    let roles = Role::all();
-    let mut file = Recorder::new(output, &title(seed, usize::BITS))?;
-    for n in 0..count {
-        let (subject, probe) = generate(seed, n, usize::BITS, &roles);
-        file.line(&prober.probe(probe, &mut subjects[subject])?)?;
+/// What makes the requests of a seed, and to whom.
+struct Run {
+    prober: Prober,
+    subjects: Vec<Subject>,
+}
+
+impl Run {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            prober: Prober::new().context("the addresses of the requests are taken")?,
+            subjects: subjects::subjects()?,
+        })
     }
+
+    /// Makes the request number `n` of `seed`, and returns the result.
+    fn one(&mut self, seed: u64, n: u64, roles: &[Role]) -> Result<String> {
+        let (subject, probe) = generate(seed, n, usize::BITS, roles);
+        Ok(self.prober.probe(probe, &mut self.subjects[subject])?)
+    }
+
+    /// Makes the first `count` requests of `seed`. Fails if a subject was not idle meanwhile.
+    fn all(
+        &mut self,
+        seed: u64,
+        count: u64,
+        mut each: impl FnMut(&str) -> Result<()>,
+    ) -> Result<()> {
+        let roles = Role::all();
+        for n in 0..count {
+            each(&self.one(seed, n, &roles)?)?;
+        }
+        for subject in &self.subjects {
+            let changes = prober::changes(subject)?;
+            let role = subject.role;
+            ensure!(changes.is_empty(), "the {role} was not idle: {changes:?}");
+        }
+        Ok(())
+    }
+}
+
+fn run(seed: u64, count: u64, output: &Path) -> Result<ExitCode> {
+    let mut file = Recorder::new(output, &title(seed, usize::BITS))?;
+    Run::new()?.all(seed, count, |result| file.line(result))?;
     file.end()?;
-    for subject in &subjects {
-        let changes = prober::changes(subject)?;
-        let role = subject.role;
-        ensure!(changes.is_empty(), "the {role} was not idle: {changes:?}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The digest is for files of the same build of this program.
+fn digest(seed: u64, blocks: u64, count: u64, output: &Path) -> Result<ExitCode> {
+    let mut file = File::options().create(true).append(true).open(output)?;
+    let mut run = Run::new()?;
+    for seed in seed..seed + blocks {
+        let mut digest = DefaultHasher::new();
+        run.all(seed, count, |result| {
+            result.hash(&mut digest);
+            Ok(())
+        })?;
+        writeln!(file, "{seed} {:016x}", digest.finish())?;
+        // In a guest, the host sees it only then.
+        file.sync_data()?;
+        println!("{seed}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn replay(seed: u64, n: u64) -> Result<ExitCode> {
-    let mut prober = Prober::new().context("the addresses of the requests are taken")?;
-    let mut subjects = subjects::subjects()?;
-    let (subject, probe) = generate(seed, n, usize::BITS, &Role::all());
-    println!("{}: {probe}", subjects[subject].role);
-    println!("{}", prober.probe(probe, &mut subjects[subject])?);
+    let roles = Role::all();
+    let (subject, probe) = generate(seed, n, usize::BITS, &roles);
+    println!("{}: {probe}", roles[subject]);
+    println!("{}", Run::new()?.one(seed, n, &roles)?);
     Ok(ExitCode::SUCCESS)
 }
 
