@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The front door: each target calls a script in testbed/.
 
-export BASE KERNEL IMPL FLAVOUR ACCEL V
+export ARCH BASE KERNEL IMPL FLAVOUR ACCEL V
 # make must not expand a $ in the command.
 override export CMD := $(value CMD)
 export REQUEST REQUESTS SEED TEST
@@ -11,6 +11,9 @@ all: ## build the test kernel and print where its image is (make LLVM=1 does the
 
 run: ## build, boot, and show the subflows of one MPTCP connection over two paths
 	@testbed/guest/run.sh
+
+quick: ## test both implementations as user-mode Linux, which needs neither QEMU nor KVM (half a minute, besides the builds)
+	@testbed/suites/quick.sh
 
 test: ## run all tests on the plain kernels, Rust and C; print KTAP, then the counts
 	@testbed/suites/test.sh
@@ -45,6 +48,9 @@ profile: ## count the instructions of REQUEST='MPTCP_TCPINFO 1 full elements' by
 compare: ## compare the C and the Rust kernel: REQUESTS random requests, and every state of a socket
 	@testbed/suites/compare.sh
 
+soak: ## make REQUESTS random requests (default: 20 million) on C and Rust as user-mode Linux; continues where it was stopped
+	@testbed/suites/soak.sh
+
 series: ## write the series to out/series/, addressed and signed off by you, and print how to send it
 	@testbed/series/series.sh
 
@@ -73,6 +79,7 @@ help: ## print this list
 	@sed -n 's/^#? \([^ ]*\) /\1\t/p' Makefile | expand -t 22 | sed 's/^/  /'
 
 #? KERNEL=DIR use a kernel tree of your own as the base, without changing it (default: Debian's package)
+#? ARCH=x86_64|um the architecture: um is user-mode Linux, a process of this machine (default: x86_64)
 #? IMPL=rust|c the implementation of the per-subflow options (default: rust)
 #? FLAVOUR=NAME the test kernel's configuration: plain, inline, ipv4, debug or kcsan; see Kconfig (default: plain)
 #? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which uses KVM if it works)
@@ -86,4 +93,4 @@ help: ## print this list
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR the cache of downloads and compiled objects (default: ~/.cache/mptcp-rust)
 
-.PHONY: all run test test-one test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare series series-check code-check pictures htmldocs rustdoc clean help
+.PHONY: all run quick test test-one test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare soak series series-check code-check pictures htmldocs rustdoc clean help

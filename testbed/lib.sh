@@ -29,6 +29,9 @@ PATCHES=$TOP/patches/$BASE
 # shellcheck source=/dev/null
 . "$PATCHES/base.env"
 
+ARCH=${ARCH:-x86_64}
+one_of ARCH "$ARCH" x86_64 um
+
 IMPL=${IMPL:-rust}
 one_of IMPL "$IMPL" rust c
 
@@ -61,11 +64,16 @@ done
 
 PRISTINE=${KERNEL:-$OUT/base}
 SRC=$OUT/src
+# A kind of kernel: architecture, flavour, implementation; all but the last only if not the default.
+prefix=$ARCH-
+prefix=${prefix#x86_64-}
 KIND=$FLAVOUR-$IMPL
-KIND=${KIND#plain-}
+KIND=$prefix${KIND#plain-}
 OBJ=$OUT/$KIND
 LOGS=$OUT/log
-IMAGE=$OBJ/arch/x86/boot/bzImage
+# image FOLDER: where the image is in a folder of objects.
+image() { [[ $ARCH == um ]] && echo "$1/linux" || echo "$1/arch/x86/boot/bzImage"; }
+IMAGE=$(image "$OBJ")
 
 # writable FOLDER ADVICE: creates the folder if needed.
 writable() {
@@ -99,9 +107,10 @@ export KBUILD_KCONFIG=$TOP/Kconfig BASE_KCONFIG=$OUT/base.kconfig
 
 # with KIND COMMAND...: runs a script for another test kernel.
 with() {
-	local flavour=plain
-	[[ $1 != *-* ]] || flavour=${1%-*}
-	FLAVOUR=$flavour IMPL=${1##*-} "${@:2}"
+	local arch=x86_64 flavour=${1#um-}
+	[[ $1 != um-* ]] || arch=um
+	[[ $flavour == *-* ]] && flavour=${flavour%-*} || flavour=plain
+	ARCH=$arch FLAVOUR=$flavour IMPL=${1##*-} "${@:2}"
 }
 
 # first_error LOG: prints the first line that reports an error, or the last line.
@@ -155,9 +164,14 @@ kcsan=()
 # Line tables let profile.sh name the source lines of both implementations. They do not change the code.
 lines=(CFLAGS_sockopt.o="-gline-tables-only -fdebug-compilation-dir=." RUSTFLAGS_subflow_info.o=-Cdebuginfo=line-tables-only)
 
+# The compiler links user-mode Linux, and uses GNU ld, where the makefiles expect lld: they do not turn off
+# this warning.
+um=()
+[[ $ARCH != um ]] || um=("CC_FLAGS_LTO=-Wl,--no-warn-rwx-segments")
+
 # kmake ARGUMENT...: make in the kernel's tree.
 kmake() {
-	make -C "$SRC" O="$OBJ" LLVM=1 CC="ccache clang" V="${V:-0}" "$piggy" "${lines[@]}" "${kcsan[@]}" "$@"
+	make -C "$SRC" O="$OBJ" ARCH="${ARCH/x86_64/x86}" LLVM=1 CC="ccache clang" V="${V:-0}" "$piggy" "${lines[@]}" "${kcsan[@]}" "${um[@]}" "$@"
 }
 
 # seed FOLDER FROM [SOURCE]: starts an object folder as a copy of another, for the same source tree or for a

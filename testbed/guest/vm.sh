@@ -12,19 +12,21 @@ set -euo pipefail
 
 name=vm
 deadline=3600
-cpus=2
-args=()
+[[ $ARCH == um ]] && cpus=1 || cpus=2
+arguments=()
+qemu=''
+writable=''
 leaks=''
 while getopts n:d:c:q:a:w:i:l opt; do
 	case $opt in
 	n) name=$OPTARG ;;
 	d) deadline=$OPTARG ;;
 	c) cpus=$OPTARG ;;
-	q) args+=("--qemu-opts=$OPTARG") ;;
-	a) args+=(--append "$OPTARG") ;;
+	q) qemu=$OPTARG ;;
+	a) arguments+=("$OPTARG") ;;
 	i) IMAGE=$OPTARG ;;
 	l) leaks=$TESTBED/guest/inside/leaks.sh ;;
-	w) args+=(--rwdir "$(realpath "$OPTARG")") ;;
+	w) writable=$(realpath "$OPTARG") ;;
 	*) exit 2 ;;
 	esac
 done
@@ -32,31 +34,22 @@ shift $((OPTIND - 1))
 
 if [[ $FLAVOUR == debug ]]; then
 	# kmemleak takes nearly half of the debug kernel's time.
-	[[ $leaks ]] || args+=(--append kmemleak=off)
+	[[ $leaks ]] || arguments+=(kmemleak=off)
 	# While the boot processor's features are detected, an interrupt handler would see a processor without
 	# five-level page tables, and KASAN would report a false positive.
-	args+=(--append no5lvl)
+	[[ $ARCH != x86_64 ]] || arguments+=(no5lvl)
 fi
-accel=$("$TESTBED/guest/accel.sh")
-# No file of the machine changes while the guest runs, so the guest may cache what it reads. Without
-# the cache, starting a program takes 1.5 times as long.
-root=trans=virtio,version=9p2000.L,access=any,msize=524288,cache=loose
-# The firmware lists one processor per socket, so each gets a socket of its own.
-vng=(vng --run "$IMAGE" --force-9p --user root --cpus "$cpus,sockets=$cpus" --memory 1G
-	--append root=/dev/root --append "rootflags=$root" --append panic=-1 --append udev.children_max=1)
-# On a busy machine, an emulated timer is too late for the kernel's check at boot, and measuring the frequency
-# of the time stamp counter with it can fail. The counter is the machine's own, so pass its frequency: without
-# the counter, reading the time is slow.
-if [[ $accel != kvm ]]; then
-	khz=$("$TESTBED/guest/tsc.sh")
-	vng+=(--disable-kvm --append no_timer_check --append tsc=reliable --append "tsc_early_khz=$khz")
+# These set what, shell and run.
+if [[ $ARCH == um ]]; then
+	. "$TESTBED/guest/um-lib.sh"
+else
+	. "$TESTBED/guest/qemu-lib.sh"
 fi
-vng+=("${args[@]}")
 
 if [[ $# == 0 ]]; then
 	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without one, run a command: make vm CMD='...'"
-	say "booting the $KIND test kernel under $accel; to leave it, type exit"
-	exec "${vng[@]}" --qemu-opts=-no-reboot --shell "$TESTBED/guest/inside/shell.sh"
+	say "booting $what; to leave it, type exit"
+	exec "${shell[@]}"
 fi
 
 console=$LOGS/console-$name-$KIND.log
@@ -77,13 +70,12 @@ cat >"$job" <<-END
 	exec "$TESTBED/guest/inside/off.sh"
 END
 
-say "booting the $KIND test kernel under $accel (console: ${console#"$TOP"/})"
-# QEMU reopens its standard output and error, which would truncate a plain file, so
-# use pipes. With --verbose, vng's standard error is the guest's console.
+say "booting $what (console: ${console#"$TOP"/})"
+# QEMU reopens its standard output and error, which would truncate a plain file, so use pipes.
 exec {output}> >(exec cat) && output_cat=$!
 exec {errors}> >(exec cat >"$console") && errors_cat=$!
-# timeout runs in a process group of its own, and ends QEMU with that group.
-timeout -k 5 "$deadline" "${vng[@]}" --verbose --exec "bash $job" </dev/null 1>&"$output" 2>&"$errors" &
+# timeout runs in a process group of its own, and ends the guest with that group.
+timeout -k 5 "$deadline" "${run[@]}" "bash $job" </dev/null 1>&"$output" 2>&"$errors" &
 guest=$!
 trap 'kill $guest 2>/dev/null || :; rm -f "$job"' EXIT
 trap 'exit 130' INT TERM

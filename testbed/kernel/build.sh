@@ -30,7 +30,7 @@ trap - EXIT
 seed "$OBJ" "$OUT/${KIND%"$IMPL"}rust"
 seed "$OBJ" "$OUT/${KIND%"$IMPL"}c"
 # These two flavours differ from the plain one in few files.
-[[ $FLAVOUR != inline && $FLAVOUR != ipv4 ]] || seed "$OBJ" "$OUT/rust"
+[[ $FLAVOUR != inline && $FLAVOUR != ipv4 ]] || seed "$OBJ" "$OUT/${prefix}rust"
 "$TESTBED/kernel/config.sh"
 [[ ${1:-} != config ]] || exit 0
 if [[ ${1:-} == menuconfig ]]; then
@@ -44,7 +44,7 @@ show=("$TESTBED/kernel/progress.py")
 # The time left can be estimated only for a build from scratch.
 if [[ ! -d $OBJ/rust ]]; then
 	export CCACHE_STATSLOG=$OUT/ccache-statistics
-	show+=("$PATCHES/steps" "$CACHE/steps-$BASE-$KIND" "$CCACHE_STATSLOG")
+	show+=("$PATCHES/steps-$ARCH" "$CACHE/steps-$BASE-$KIND" "$CCACHE_STATSLOG")
 fi
 [[ ${V:-0} != 1 ]] || show=(cat)
 kmake -j"$(nproc)" 2>&1 </dev/null | tee "$log" | "${show[@]}" >&2 ||

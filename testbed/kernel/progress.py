@@ -18,6 +18,8 @@ import signal
 import sys
 import time
 
+# The last line of a build, of x86 and of user-mode Linux.
+LAST = ("Kernel: ", "  LINK linux")
 PARALLEL = {"AR", "AS", "CC", "CACHED", "HOSTCC"}
 
 
@@ -164,7 +166,7 @@ def main():
                     estimate.step(kind(line), now)
             elif "warning:" in line:
                 display.write(line + "\n")
-            elif estimate and line.startswith("Kernel: "):
+            if estimate and line.startswith(LAST):
                 estimate.record(now)
         if now >= display.next:
             display.show(now)

@@ -1,26 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: makes all requests and records the results, to compare them with those of
+# In the guest: makes requests and records the results, to compare them with those of
 # another kernel.
-# usage: requests.sh PROGRAMS FOLDER REQUESTS SEED
+# usage: requests.sh PROGRAMS FOLDER REQUESTS SEED PART...
+# PART is fuzz, faults, states or stall. A 64-bit and a 32-bit program make the requests, or with
+# PART-64 a 64-bit program alone.
 set -euo pipefail
 programs=$1 folder=$2 requests=$3 seed=$4
 
-running() { echo "testbed: running $*" >/dev/kmsg; }
-
-running 64-bit and 32-bit fuzz
-fuzz=(run --seed "$seed" --count $((requests / 2)) --output)
-"$programs/fuzz" "${fuzz[@]}" "$folder/fuzz-64" &
-other=$!
-"$programs/32-bit/fuzz" "${fuzz[@]}" "$folder/fuzz-32"
-wait $other
-running faults
-"$programs/faults" pages --output "$folder/faults" >"$folder/faults.tap"
-for bits in 64 32; do
-	[[ $bits == 64 ]] && bin=$programs || bin=$programs/32-bit
-	running "$bits-bit states"
-	"$bin/states" >"$folder/states-$bits"
-	running "$bits-bit stall"
-	# Lines that begin with # contain times, which differ from run to run.
-	"$bin/stall" run | grep -v '^#' >"$folder/stall-$bits"
+for part in "${@:5}"; do
+	echo "testbed: running $part" >/dev/kmsg
+	name=${part%-64}
+	bits=(64)
+	[[ $part == *-64 || $part == faults ]] || bits+=(32)
+	jobs=()
+	for b in "${bits[@]}"; do
+		[[ $b == 64 ]] && program=$programs/$name || program=$programs/32-bit/$name
+		output=$folder/$name-$b
+		case $name in
+		fuzz)
+			"$program" run --seed "$seed" --count $((requests / ${#bits[@]})) --output "$output" &
+			jobs+=($!)
+			;;
+		faults) "$program" pages --output "$folder/faults" >"$folder/faults.tap" ;;
+		states) "$program" >"$output" ;;
+		# Lines that begin with # contain times, which differ from run to run.
+		stall) "$program" run | grep -v '^#' >"$output" ;;
+		esac
+	done
+	for job in "${jobs[@]}"; do
+		wait "$job"
+	done
 done
