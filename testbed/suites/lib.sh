@@ -96,6 +96,11 @@ own_races() {
 		END { if (race) end() }' "$1"
 }
 
+# failed LOG: prints the first test that failed. Fails if none did.
+failed() {
+	sed -n '/^ *not ok/{s/^ *not ok [0-9]* //; s/\r$//; p; q}' "$1" | grep .
+}
+
 no_warning() {
 	! grep -ni 'warning' "$@"
 }
@@ -116,6 +121,28 @@ start() {
 	started=$!
 	set +m
 	trap 'kill -- -$started 2>/dev/null || :' EXIT
+}
+
+# apart COMMAND...: runs it in the background, in a process group of its own that ends with this script.
+# What it prints can be read from the file descriptor $apart.
+apart() {
+	local fifo=$OUT/apart.$$
+	mkfifo "$fifo"
+	set -m
+	"$@" >"$fifo" </dev/null &
+	apart_group=$!
+	set +m
+	trap end_apart EXIT
+	exec {apart}<"$fifo"
+	rm "$fifo"
+}
+
+# end_apart: ends it, if it has not ended.
+end_apart() {
+	kill -- "-$apart_group" 2>/dev/null || :
+	wait "$apart_group" || :
+	exec {apart}<&-
+	trap - EXIT
 }
 
 # finish NAME: waits for the suite that was started, and shows its output.
@@ -146,18 +173,34 @@ slower=(
 	's/^NR_SERVERS=100$/NR_SERVERS=20/'
 )
 
-# Builds the selftests of mainline and of the series. That of the series is built as a 32-bit program, too.
-kselftest=$OUT/kselftest
+kselftest=$OUT/kselftest${prefix:+-um}
+# Where user-mode Linux has no 32-bit programs, and mainline's scripts lack what they need, only the
+# selftest of the series is built.
 selftests() {
-	local log=$LOGS/selftests.log change before
-	{ kmake kselftest-install TARGETS=net/mptcp INSTALL_PATH="$kselftest" &&
-		mkdir -p "$kselftest-32" &&
-		kmake -C tools/testing/selftests/net/mptcp USERCFLAGS=-m32 KHDR_INCLUDES="-isystem $OBJ/usr/include" \
-			OUTPUT="$kselftest-32" "$kselftest-32/mptcp_subflow_info" &&
-		# The selftest runs this program.
-		cp "$kselftest/net/mptcp/pm_nl_ctl" "$kselftest-32"; } >"$log" 2>&1 ||
-		{ tail "$log"; return 1; }
-	no_warning "$log" || return 1
+	local log=$LOGS/selftests.log
+	if [[ $ARCH == um ]]; then
+		built_apart "$kselftest" '' "$kselftest/net/mptcp"/{mptcp_subflow_info,pm_nl_ctl}
+	else
+		all_selftests
+	fi >"$log" 2>&1 || { tail "$log"; return 1; }
+	no_warning "$log"
+}
+
+# built_apart FOLDER CFLAGS FILE...: builds programs of MPTCP's selftests, which need no configured kernel.
+built_apart() {
+	mkdir -p "$1/net/mptcp" &&
+		OBJ=$OUT/headers ARCH=x86_64 kmake headers_install &&
+		ARCH=x86_64 kmake -C tools/testing/selftests/net/mptcp USERCFLAGS="$2" KHDR_INCLUDES="-isystem $OUT/headers/usr/include" \
+			OUTPUT="$1/net/mptcp" "${@:3}"
+}
+
+# All selftests of MPTCP, with mainline's made slower; and the series' as a 32-bit program.
+all_selftests() {
+	local change before
+	kmake kselftest-install TARGETS=net/mptcp INSTALL_PATH="$kselftest" &&
+		built_apart "$kselftest-32" -m32 "$kselftest-32/net/mptcp/mptcp_subflow_info" &&
+		# The selftest runs this program, whose 32-bit build has a warning.
+		cp "$kselftest/net/mptcp/pm_nl_ctl" "$kselftest-32/net/mptcp" || return 1
 	for change in "${slower[@]}"; do
 		before=$(cat "$kselftest"/net/mptcp/*.sh | cksum)
 		sed -i "$change" "$kselftest"/net/mptcp/*.sh
@@ -170,8 +213,9 @@ check_selftests() {
 	check "selftests: build without a warning" selftests
 }
 
-# summary: writes the results of the checks, and shows all results.
+# summary [FILE]...: writes the results of the checks, and shows all results, with those of a suite that
+# this one has called.
 summary() {
 	report "$results/checks.tap" "$reports reports in $boots kernel logs"
-	count "$results"/*.tap
+	count "$results"/*.tap "$@"
 }

@@ -26,7 +26,7 @@ boot() {
 requests_made() {
 	rm -rf "$work/requests"
 	mkdir "$work/requests"
-	boot rust "$TESTBED/guest/inside/requests.sh $trials $work/requests $requests 1" -w "$work/requests"
+	boot rust "$TESTBED/guest/inside/requests.sh $trials $work/requests $requests 1 fuzz faults states stall" -w "$work/requests"
 }
 
 fuzz() {
@@ -43,11 +43,6 @@ stall() {
 
 same() {
 	cmp -s "$work/c/$1" "$work/requests/$1"
-}
-
-# failed LOG: prints the first test that failed. Fails if none did.
-failed() {
-	sed -n '/^ *not ok/{s/^ *not ok [0-9]* //; s/\r$//; p; q}' "$1" | grep .
 }
 
 # Prints the first test that catches what is in the tree now. Fails if none does.
@@ -107,7 +102,7 @@ for kind in "${kinds[@]}"; do
 done
 
 say "testing ${#mutants[@]} defects (about two minutes each)"
-with c "$TESTBED/guest/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/inside/requests.sh $trials $work/c $requests 1" ||
+with c "$TESTBED/guest/vm.sh" -n mutant-c -d 390 -w "$work/c" "$TESTBED/guest/inside/requests.sh $trials $work/c $requests 1 fuzz faults states stall" ||
 	die "the requests on the C kernel failed"
 # Without a defect, every test must pass.
 verdict=$(mutant none)
