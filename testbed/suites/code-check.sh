@@ -78,7 +78,7 @@ check "scripts: those called lib.sh, and only those, are sourced" sourced_only "
 script front-door.sh
 check "kernel: rustfmtcheck" kmake rustfmtcheck
 cargo_tests crate "$TOP/tools/net/mptcp-subflows" --workspace --all-features
-cargo_tests trials "$TESTBED/trials" --features bench
+cargo_tests trials "$TESTBED/trials" --features bench,mutants
 
 say "building the documentation (about three minutes)"
 check "documentation: no warning about the pages" "$TESTBED/series/docs.sh" html
