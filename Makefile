@@ -30,7 +30,7 @@ test-ipv4: ## test the kernel without IPv6: KUnit, and the variants of the selft
 test-races: ## look for data races with KCSAN, in the Rust code too: 100,000 random requests, subflow churn
 	@testbed/suites/test-races.sh
 
-test-mutants: ## put defects into the code, one at a time, each of which a test must catch
+test-mutants: ## put 30 written and 230 generated defects into the code, one at a time, each of which a test must catch
 	@testbed/suites/test-mutants.sh $(MUTANTS)
 
 vm: ## boot the guest for a shell, or for one command, CMD='...'; if that exits with N, make prints "Error N"
@@ -88,7 +88,7 @@ help: ## print this list
 #? REQUEST='...' the request of make profile, by its name in the table of make bench
 #? REQUESTS=N the number of random requests (default: 100000; make test-debug: 1000000)
 #? SEED=N the seed of the random requests (default: 1)
-#? MUTANTS='NAME...' the defects for make test-mutants, from testbed/suites/mutants/ (default: all)
+#? MUTANTS='NAME...' the defects for make test-mutants: patches in testbed/suites/mutants/, and generated ones (default: all)
 #? BASE=VERSION the base kernel, a folder in patches/ (default: the newest)
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR the cache of downloads and compiled objects (default: ~/.cache/mptcp-rust)

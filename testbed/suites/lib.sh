@@ -105,10 +105,10 @@ no_warning() {
 	! grep -ni 'warning' "$@"
 }
 
-# script NAME: runs a suite that writes its own KTAP.
+# script NAME [ARGUMENT]...: runs a suite that writes its own KTAP.
 script() {
 	local status
-	"$TESTBED/suites/$1" && status=0 || status=$?
+	"$TESTBED/suites/$1" "${@:2}" && status=0 || status=$?
 	check "$1 ends with exit status 0" test "$status" == 0
 }
 
