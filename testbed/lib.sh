@@ -149,6 +149,19 @@ cargo_build() {
 		--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/$1" "${@:3}"
 }
 
+# cargo_install ROOT CRATE [DEPENDENCY]...: builds a program of crates.io, whose version is at the end of ROOT, into
+# that folder. Such a program runs only a few times: optimizing more than the named crates takes longer than
+# that saves.
+cargo_install() {
+	local crate profile=(--config profile.release.opt-level=0)
+	for crate in "${@:3}"; do
+		profile+=(--config "profile.release.package.$crate.opt-level=1")
+	done
+	CARGO_TARGET_DIR=$1.build logged "install-$2" "the build of $2" \
+		cargo install "$2" --locked "${profile[@]}" --version "${1##*-}" --root "$1"
+	rm -rf "$1.build"
+}
+
 # piggy.S includes the compressed image by .incbin, which ccache does not see: it would return the object of
 # another image of the same length. The checksum makes the compiler's command differ.
 # shellcheck disable=SC2016

@@ -17,12 +17,5 @@ fi
 
 if [[ ! -x $BINDGEN/bin/bindgen ]]; then
 	say "building bindgen ${BINDGEN##*-} (once, two to four minutes, while other steps run)"
-	# A kernel build runs bindgen only a few times: optimizing all of it takes longer than that saves.
-	profile=(--config profile.release.opt-level=0)
-	for crate in bindgen proc-macro2 quote regex-automata; do
-		profile+=(--config "profile.release.package.$crate.opt-level=1")
-	done
-	CARGO_TARGET_DIR=$CACHE/bindgen.build logged tools "the build of bindgen" \
-		cargo install bindgen-cli --locked "${profile[@]}" --version "${BINDGEN##*-}" --root "$BINDGEN"
-	rm -rf "$CACHE/bindgen.build"
+	cargo_install "$BINDGEN" bindgen-cli bindgen proc-macro2 quote regex-automata
 fi
