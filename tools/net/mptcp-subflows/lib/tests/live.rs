@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use mptcp_subflows::{Error, Sample, Subflow, Subflows, TcpState, fallback, mptcp_info, subflows};
-use testkit::Need::{Ipv6, Linux, Mptcp, Root, Seccomp};
+use testkit::Need::{ExtraSubflows, Ipv6, Linux, Mptcp, Root, Seccomp};
 use testkit::{Suite, kernel, network, sockets, wait_for};
 
 fn main() {
@@ -36,11 +36,12 @@ fn main() {
     add(&[Mptcp], "no_connection_yet", no_connection_yet);
     add(&[], "not_mptcp", not_mptcp);
     add(&[Mptcp, Root], "several_subflows", several_subflows);
-    add(
-        &[Mptcp, Root],
-        "more_subflows_than_first_expected",
-        more_subflows_than_first_expected,
-    );
+    add(&[Mptcp, Root], "more_subflows_than_first_expected", || {
+        many_subflows(8)
+    });
+    add(&[Mptcp, Root, ExtraSubflows(64)], "65_subflows", || {
+        many_subflows(64);
+    });
     add(
         &[Mptcp, Linux(6, 5), Seccomp, Root],
         "both_ways_of_asking_agree",
@@ -60,7 +61,7 @@ fn main() {
 fn the_list_agrees() {
     use mptcp_subflows::diag::{CONNECTED, Diag};
 
-    network::alone(&TWO_MORE, || {
+    network::alone(&network::endpoints(2), || {
         let (client, server, _listener) = sockets::pair("127.0.0.1:0");
         let mut diag = Diag::new().unwrap();
         for stream in [&client, &server] {
@@ -186,10 +187,8 @@ fn not_mptcp() {
     assert!(matches!(subflows(&file), Err(Error::NotMptcp)));
 }
 
-const TWO_MORE: [&str; 2] = ["127.0.0.2 dev lo subflow", "127.0.0.3 dev lo subflow"];
-
 fn several_subflows() {
-    network::alone(&TWO_MORE, || {
+    network::alone(&network::endpoints(2), || {
         let (client, server, _listener) = sockets::pair("127.0.0.1:0");
         let addresses = |stream| {
             let list = wait_for_subflows(stream, 3);
@@ -218,19 +217,15 @@ fn several_subflows() {
     });
 }
 
-fn more_subflows_than_first_expected() {
-    let endpoints: Vec<_> = (2..10)
-        .map(|n| format!("127.0.0.{n} dev lo subflow"))
-        .collect();
-    let endpoints: Vec<_> = endpoints.iter().map(String::as_str).collect();
-    network::alone(&endpoints, || {
+fn many_subflows(extra: usize) {
+    network::alone(&network::endpoints(extra), || {
         let (client, _server, _listener) = sockets::pair("127.0.0.1:0");
-        assert_eq!(wait_for_subflows(&client, 9).len(), 9);
+        wait_for_subflows(&client, extra + 1);
     });
 }
 
 fn both_ways_of_asking_agree() {
-    network::alone(&TWO_MORE, || {
+    network::alone(&network::endpoints(2), || {
         let (client, server, _listener) = sockets::pair("127.0.0.1:0");
         for stream in [&client, &server] {
             let new = wait_for_subflows(stream, 3);

@@ -25,21 +25,43 @@ pub fn sh(line: &str) {
     assert!(status.success(), "{line}");
 }
 
+/// Lets each connection of this network have this many subflows besides its first one, if the kernel
+/// can do that.
+pub fn allow_extra_subflows(number: usize) -> bool {
+    let number = number.to_string();
+    let mut command = Command::new("ip");
+    command.args(["mptcp", "limits", "set", "subflow", &number]);
+    command.stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
 /// Runs `test` in a network of its own, where a connection to 127.0.0.1 gets a further subflow
 /// from each of the `endpoints`. The network goes away with the thread and its children.
-pub fn alone<T: Send>(endpoints: &[&str], test: impl FnOnce() -> T + Send) -> T {
+pub fn alone<T: Send>(endpoints: &[impl AsRef<str> + Sync], test: impl FnOnce() -> T + Send) -> T {
     let in_thread = || {
         unshare().unwrap();
-        sh("ip link set lo up; ip mptcp limits set subflow 8 add_addr_accepted 8");
-        for endpoint in endpoints {
-            sh(&format!("ip mptcp endpoint add {endpoint}"));
-        }
+        let add = endpoints.iter();
+        let add = add.map(|endpoint| format!("ip mptcp endpoint add {}\n", endpoint.as_ref()));
+        sh(&format!(
+            "ip link set lo up; ip mptcp limits set add_addr_accepted 8\n{}",
+            add.collect::<String>()
+        ));
+        assert!(allow_extra_subflows(endpoints.len().max(8)));
         test()
     };
     thread::scope(|scope| match scope.spawn(in_thread).join() {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
     })
+}
+
+/// An empty network but for the loopback interface.
+pub const NO_ENDPOINTS: [&str; 0] = [];
+
+/// As many endpoints for [`alone()`].
+pub fn endpoints(count: usize) -> Vec<String> {
+    let endpoint = |n| format!("127.0.0.{n} dev lo subflow");
+    (2..).take(count).map(endpoint).collect()
 }
 
 /// Two hosts with two paths between them: this thread's network, 10.0.0.1 and 10.0.1.1, and the peer's,
@@ -53,7 +75,7 @@ pub struct TwoPaths {
 impl TwoPaths {
     /// Runs `test` on one of the hosts.
     pub fn between<T: Send>(test: impl FnOnce(&Self) -> T + Send) -> T {
-        alone(&[], || {
+        alone(&NO_ENDPOINTS, || {
             let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
             let holder = Command::new("unshare")
                 .args(["--net", "cat"])

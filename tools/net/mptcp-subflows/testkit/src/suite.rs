@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A harness that reports what cannot run here as ignored, with what it needs in front of its name.
+//! A harness that reports what cannot run here as ignored, with what it needs behind its name.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -23,6 +23,10 @@ pub enum Need {
     Seccomp,
     /// A kernel of at least this version.
     Linux(u32, u32),
+    /// A kernel whose path manager adds this many subflows to a connection.
+    ExtraSubflows(usize),
+    /// A machine that is not emulated: emulation takes many times as long.
+    Fast,
     /// A program of another package.
     Program(&'static str),
 }
@@ -35,6 +39,11 @@ impl Need {
             Self::Root => in_thread(|| network::unshare().is_ok()),
             Self::Seccomp => in_thread(|| kernel::without_full_info().is_ok()),
             Self::Linux(major, minor) => kernel::version() >= (major, minor),
+            Self::ExtraSubflows(number) => in_thread(move || {
+                network::unshare().is_ok() && network::allow_extra_subflows(number)
+            }),
+            Self::Fast => std::fs::read_to_string("/proc/cpuinfo")
+                .is_ok_and(|processors| !processors.contains("QEMU TCG")),
             Self::Program(name) => std::env::var_os("PATH").is_some_and(|path| {
                 std::env::split_paths(&path).any(|folder| Path::new(&folder).join(name).exists())
             }),
@@ -48,13 +57,15 @@ impl Need {
             Self::Root => "root".into(),
             Self::Seccomp => "seccomp".into(),
             Self::Linux(major, minor) => format!("Linux {major}.{minor}"),
+            Self::ExtraSubflows(number) => format!("a limit of {number} extra subflows"),
+            Self::Fast => "a machine that is not emulated".into(),
             Self::Program(name) => name.into(),
         }
     }
 }
 
 /// So that what it does to its thread stays there.
-fn in_thread(test: fn() -> bool) -> bool {
+fn in_thread(test: impl FnOnce() -> bool + Send + 'static) -> bool {
     thread::spawn(test).join().unwrap_or(false)
 }
 
@@ -78,15 +89,14 @@ impl Suite {
             .filter(|need| !self.has(**need))
             .map(|need| need.text())
             .collect();
-        let kind = match missing.is_empty() {
-            true => String::new(),
-            false => format!("needs {}", missing.join(" and ")),
+        let name = match missing.is_empty() {
+            true => name.into(),
+            false => format!("{name} (needs {})", missing.join(" and ")),
         };
         let trial = Trial::test(name, move || {
             test();
             Ok(())
         });
-        let trial = trial.with_kind(kind);
         self.trials
             .push(trial.with_ignored_flag(!missing.is_empty()));
     }

@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
-use testkit::network::{self, TwoPaths};
+use testkit::network::{self, NO_ENDPOINTS, TwoPaths};
 use testkit::{sockets, wait_for};
 
 use crate::helper::Helper;
-use crate::program::{Server, address, complaint, ends, found, parse_all, program, run, wrapped};
+use crate::program::{
+    Server, address, complaint, ends, found, on_terminal, parse_all, program, run, wrapped,
+};
 
 pub const TWO_MORE: [&str; 2] = [
     "127.0.0.2 dev lo subflow",
@@ -75,8 +77,21 @@ pub fn every_connection() {
     });
 }
 
+pub fn sixty_five_subflows() {
+    network::alone(&network::endpoints(64), || {
+        let _pair = pair_with(65);
+        let text = found("");
+        assert_eq!(text.matches("65 of 65 paths work").count(), 2, "{text}");
+        assert_eq!(text.lines().count(), 1 + 2 * 66, "{text}");
+        for connection in parse_all(&found("--json")) {
+            let paths = connection["paths"].as_array().unwrap();
+            assert_eq!(paths.iter().map(ends).collect::<BTreeSet<_>>().len(), 65);
+        }
+    });
+}
+
 pub fn no_connection() {
-    network::alone(&[], || {
+    network::alone(&NO_ENDPOINTS, || {
         let listener = sockets::listener("127.0.0.1:0");
         let address = listener.local_addr().unwrap();
         // Never connected; and one that nobody listens for.
@@ -137,7 +152,7 @@ pub fn filters() {
 }
 
 pub fn fallback() {
-    network::alone(&[], || {
+    network::alone(&NO_ENDPOINTS, || {
         let helper = Helper::start("fallback");
         let pid = helper.pid();
         let [connection] = &parse_all(&found("--json"))[..] else {
@@ -171,7 +186,7 @@ pub fn fallback() {
 }
 
 pub fn processes() {
-    network::alone(&[], || {
+    network::alone(&NO_ENDPOINTS, || {
         let server = Server::start("127.0.0.1:0");
         let client = sockets::connect(server.address.parse().unwrap());
         let pid = server.pid();
@@ -247,7 +262,7 @@ pub fn namespaces() {
 }
 
 pub fn v4_mapped() {
-    network::alone(&[], || {
+    network::alone(&NO_ENDPOINTS, || {
         let listener = sockets::listener("[::]:0");
         let port = listener.local_addr().unwrap().port();
         let _client = sockets::connect(SocketAddr::from(([127, 0, 0, 1], port)));
@@ -280,12 +295,31 @@ pub fn width() {
         assert_eq!(found("").lines().count(), 1 + 2 * 4);
         let output = program("").env("LC_ALL", "C").output().unwrap();
         assert!(output.stdout.is_ascii());
-        assert!(!output.stdout.contains(&0x1b));
+    });
+}
+
+pub fn colors() {
+    network::alone(&NO_ENDPOINTS, || {
+        let _pair = sockets::pair("127.0.0.1:0");
+        let colored = |variables: &[(&str, &str)]| {
+            let mut command = on_terminal("rows 24 columns 80", "");
+            let output = command.envs(variables.iter().copied()).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(text.contains("1 of 1 path works"), "{text}");
+            text.contains('\x1b')
+        };
+        assert!(colored(&[]));
+        // By its definition, an empty NO_COLOR means nothing.
+        assert!(colored(&[("NO_COLOR", "")]));
+        assert!(!colored(&[("NO_COLOR", "1")]));
+        assert!(!colored(&[("TERM", "dumb")]));
+        // Nor in a pipe.
+        assert!(!found("").contains('\x1b'));
     });
 }
 
 pub fn nothing() {
-    network::alone(&[], || {
+    network::alone(&NO_ENDPOINTS, || {
         // It lives until its standard input is closed.
         let mut cat = Command::new("cat");
         let mut cat = cat.stdin(std::process::Stdio::piped()).spawn().unwrap();

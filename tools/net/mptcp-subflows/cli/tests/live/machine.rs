@@ -5,10 +5,11 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use testkit::network;
+use testkit::network::{self, NO_ENDPOINTS};
+use testkit::wait_for;
 
 use crate::list::{TWO_MORE, pair_with};
-use crate::program::{complaint, found, parse, run};
+use crate::program::{PATH, complaint, found, parse, run};
 
 pub fn errors() {
     for (arguments, kind) in [
@@ -70,6 +71,44 @@ pub fn metrics_are_bounded() {
         assert!(metrics.contains("\nmptcp_connections 4\n"), "{metrics}");
         assert_eq!(metrics.lines().count(), nothing.lines().count());
     });
+}
+
+/// The pipeline of the README replaces the file by a complete one, or leaves it alone.
+pub fn textfile() {
+    let folder =
+        std::env::temp_dir().join(format!("mptcp-subflows-textfile-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("mptcp.prom");
+    let collect = |arguments: &str| {
+        let file = file.display();
+        let line = format!("{PATH} --openmetrics {arguments} >{file}.new && mv {file}.new {file}");
+        let status = Command::new("sh")
+            .args(["-c", &line])
+            .stderr(Stdio::null())
+            .status();
+        (
+            status.unwrap().code(),
+            std::fs::read_to_string(folder.join("mptcp.prom")).unwrap_or_default(),
+        )
+    };
+    network::alone(&NO_ENDPOINTS, || {
+        let pair = pair_with(1);
+        let (status, some) = collect("");
+        assert_eq!(status, Some(0));
+        assert!(some.contains("\nmptcp_connections 2\n"), "{some}");
+
+        let (status, same) = collect("--pid 2147483647");
+        assert_eq!((status, same), (Some(2), some));
+
+        drop(pair);
+        let none = wait_for("the end", || {
+            let (status, text) = collect("");
+            assert_eq!(status, Some(0));
+            text.contains("\nmptcp_connections 0\n").then_some(text)
+        });
+        assert!(none.ends_with("\n# EOF\n"), "{none}");
+    });
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 pub fn generated() {

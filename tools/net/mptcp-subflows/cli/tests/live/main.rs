@@ -11,7 +11,7 @@ mod scale;
 mod traffic;
 mod watch;
 
-use testkit::Need::{Ipv6, Linux, Mptcp, Program, Root, Seccomp};
+use testkit::Need::{ExtraSubflows, Fast, Ipv6, Linux, Mptcp, Program, Root, Seccomp};
 use testkit::Suite;
 
 fn main() {
@@ -23,6 +23,11 @@ fn main() {
     let live = [Mptcp, Root];
 
     add(&live, "every_connection_is_listed", list::every_connection);
+    add(
+        &[Mptcp, Root, ExtraSubflows(64)],
+        "65_subflows_are_listed",
+        list::sixty_five_subflows,
+    );
     add(
         &live,
         "what_is_no_connection_is_not_listed",
@@ -38,6 +43,7 @@ fn main() {
         list::v4_mapped,
     );
     add(&live, "a_report_fits", list::width);
+    add(&live, "colors_are_for_terminals", list::colors);
     add(&live, "nothing_there_is_status_1", list::nothing);
 
     add(&live, "no_privileges_are_needed", obstacles::no_privileges);
@@ -89,10 +95,11 @@ fn main() {
         machine::promtool,
     );
     add(&live, "metrics_are_bounded", machine::metrics_are_bounded);
+    add(&live, "a_textfile_is_complete", machine::textfile);
     add(&[], "man_pages_and_completions", machine::generated);
 
     add(
-        &[Mptcp, Root, Program("ss")],
+        &[Mptcp, Root, Program("ss"), Fast],
         "the_list_is_that_of_ss",
         scale::the_list_is_that_of_ss,
     );

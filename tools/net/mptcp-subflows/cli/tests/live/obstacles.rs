@@ -2,7 +2,8 @@
 
 //! What stands in the way of a look must be said, and never looks like "nothing there".
 
-use testkit::{kernel, network, sockets, wait_for};
+use testkit::network::{self, NO_ENDPOINTS};
+use testkit::{kernel, sockets, wait_for};
 
 use crate::helper::Helper;
 use crate::list::{TWO_MORE, pair_with};
@@ -19,7 +20,7 @@ pub fn no_privileges() {
         let all = parse_all(std::str::from_utf8(&output.stdout).unwrap());
         assert_eq!(all.len(), 2);
         for connection in all {
-            // Those of the kernel before 6.15 tell of the first path only.
+            // Before Linux 6.15, the kernel reports the first path only.
             let expected = if kernel::version() >= (6, 15) { 3 } else { 1 };
             assert_eq!(connection["paths"].as_array().unwrap().len(), expected);
             assert_eq!(connection["processes"], serde_json::json!([]));
@@ -34,7 +35,7 @@ pub fn no_privileges() {
 
 /// A duplicate would keep the socket of another process open.
 pub fn no_duplicates() {
-    network::alone(&[], || {
+    network::alone(&NO_ENDPOINTS, || {
         let pair = Helper::start("pair");
         let refuse = || kernel::without_call(libc::SYS_pidfd_getfd, libc::EPERM);
         kernel::restricted(refuse, || {
@@ -45,7 +46,7 @@ pub fn no_duplicates() {
 }
 
 pub fn refused() {
-    network::alone(&[], || {
+    network::alone(&NO_ENDPOINTS, || {
         let server = Server::start("127.0.0.1:0");
         let _client = sockets::connect(server.address.parse().unwrap());
         let pid = server.pid();
@@ -98,7 +99,7 @@ pub fn no_netlink() {
 }
 
 pub fn no_netlink_and_duplicates() {
-    network::alone(&[], || {
+    network::alone(&NO_ENDPOINTS, || {
         let pair = Helper::start("pair");
         for (errno, said) in [
             (libc::ENOSYS, "not implemented"),
@@ -133,11 +134,11 @@ fn is_seen(helper: &Helper) {
 }
 
 pub fn main_thread_ended() {
-    network::alone(&[], || is_seen(&Helper::start("headless")));
+    network::alone(&NO_ENDPOINTS, || is_seen(&Helper::start("headless")));
 }
 
 pub fn main_thread_ended_without_netlink() {
-    network::alone(&[], || {
+    network::alone(&NO_ENDPOINTS, || {
         let headless = Helper::start("headless");
         kernel::restricted(
             || kernel::without_family(libc::AF_NETLINK, libc::EPERM),

@@ -35,6 +35,20 @@ pub fn wrapped(wrapper: &str, arguments: &str) -> Command {
     command
 }
 
+/// The program on a terminal of this size, as `stty` takes it.
+pub fn on_terminal(size: &str, arguments: &str) -> Command {
+    let line = format!("stty {size}; exec {PATH} {arguments}");
+    let mut command = Command::new("script");
+    command
+        .args(["--quiet", "--flush", "--command", &line, "/dev/null"])
+        .stdin(Stdio::null())
+        .env("LC_ALL", "C.UTF-8")
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .env_remove("COLUMNS");
+    command
+}
+
 pub fn run(arguments: &str) -> Output {
     program(arguments).output().unwrap()
 }

@@ -12,8 +12,7 @@ use testkit::{network, sockets};
 use crate::program::{Server, complaint, parse_all, program, run};
 
 pub fn send_sees_every_subflow() {
-    let endpoints = ["127.0.0.2 dev lo subflow", "127.0.0.3 dev lo subflow"];
-    network::alone(&endpoints, || {
+    network::alone(&network::endpoints(2), || {
         let server = Server::start("127.0.0.1:0 --once");
         let output = run(&format!(
             "send {} --json --expect-subflows 3",
@@ -41,7 +40,7 @@ pub fn send_sees_every_subflow() {
 }
 
 pub fn send_misses_a_subflow() {
-    network::alone(&["127.0.0.2 dev lo subflow"], || {
+    network::alone(&network::endpoints(1), || {
         let server = Server::start("127.0.0.1:0");
         let arguments = format!("send {} --expect-subflows 3 --deadline 2", server.address);
         let (status, text) = complaint(&run(&arguments));

@@ -4,16 +4,15 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::Value;
-use testkit::network::{self, TwoPaths};
+use testkit::network::{self, NO_ENDPOINTS, TwoPaths};
 use testkit::{sockets, wait_for};
 
 use crate::list::{TWO_MORE, pair_with};
-use crate::program::{PATH, Running, Server, found, parse, program, run, wrapped};
+use crate::program::{Running, Server, found, on_terminal, parse, program, run, wrapped};
 
 /// Sends to the peer over two paths while `test` runs.
 fn sending(paths: &TwoPaths, test: impl FnOnce() + Send) {
@@ -143,17 +142,9 @@ pub fn in_place() {
     network::alone(&TWO_MORE, || {
         let _pairs = [pair_with(3), pair_with(3)];
         // 17 lines, for a terminal that has 10.
-        let watch = format!("stty rows 10 columns 70; exec {PATH} --watch 0.05");
-        let mut command = std::process::Command::new("script");
-        command
-            .args(["--quiet", "--flush", "--command", &watch, "/dev/null"])
-            .env("LC_ALL", "C.UTF-8")
-            .env("TERM", "xterm")
-            .env("NO_COLOR", "1")
-            .env_remove("COLUMNS")
-            .stdin(Stdio::null());
+        let mut command = on_terminal("rows 10 columns 70", "--watch 0.05");
         let mut lines = Vec::new();
-        Running::start(&mut command).find(|line| {
+        Running::start(command.env("NO_COLOR", "1")).find(|line| {
             lines.push(line.trim_end().to_string());
             (lines.len() == 45).then_some(())
         });
@@ -181,7 +172,7 @@ pub fn in_place() {
 }
 
 pub fn ends_with_the_process() {
-    network::alone(&[], || {
+    network::alone(&NO_ENDPOINTS, || {
         let server = Server::start("127.0.0.1:0");
         let client = sockets::connect(server.address.parse().unwrap());
         let pid = server.pid();

@@ -185,6 +185,8 @@ fn both_families_are_asked_for() {
     assert_eq!(kernel.requests, [(2, 262), (10, 262), (2, 6), (10, 6)]);
 }
 
+/// As Linux before 6.15 lists connections to a caller without CAP_NET_ADMIN. It is the only test of that
+/// where no machine has such a kernel.
 #[test]
 fn without_tokens_the_addresses_are_left() {
     let mut kernel = FakeKernel::new();
