@@ -51,7 +51,7 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
                 );
             }
         }
-        // A peer that does not speak MPTCP is welcome, too.
+        // A peer without MPTCP is welcome, too.
         Err(error) => println!("{peer}: {error}"),
     }
     Ok(())

@@ -2,21 +2,20 @@
 
 use std::io;
 
-/// Why there is no answer. The text of each says what to do about it.
+/// Why a call failed. The text of each error says what to do about it.
 ///
-/// The kernel's error number alone does not tell the first three apart: all of them can be
+/// The kernel's error number does not distinguish the first three: all of them can be
 /// `EOPNOTSUPP`, and the last two are `ENOPROTOOPT` with IPv6.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel speaks MPTCP but does not have the socket option: it is older than Linux 5.16.
+    /// The kernel supports MPTCP but lacks the socket option: it is older than Linux 5.16.
     #[error("this kernel has no {0}: Linux 5.16 or newer is needed")]
     Unsupported(&'static str),
 
-    /// The descriptor is no MPTCP socket, or no socket.
+    /// The descriptor is not an MPTCP socket, or not a socket at all.
     ///
-    /// A listening MPTCP socket also hands out plain TCP sockets: one for each peer that does not
-    /// speak MPTCP.
+    /// A listening MPTCP socket returns plain TCP sockets for peers that do not support MPTCP.
     #[error(
         "not an MPTCP socket: create it with IPPROTO_MPTCP; one that was accepted as plain TCP has a peer without MPTCP"
     )]
@@ -26,7 +25,7 @@ pub enum Error {
     /// allows: the kernel then treats it as the one TCP connection that it is, which
     /// [`fallback()`](crate::fallback) returns.
     #[error(
-        "the connection fell back to plain TCP: the peer does not speak MPTCP, or something on the path strips its options"
+        "the connection fell back to plain TCP: the peer does not support MPTCP, or something on the path strips its options"
     )]
     Fallback,
 
@@ -38,8 +37,8 @@ pub enum Error {
     #[error("this kernel cannot list MPTCP connections: it needs CONFIG_INET_MPTCP_DIAG")]
     NoDiag,
 
-    /// The kernel's answer contradicts itself or the interface.
-    #[error("the kernel's answer to {call} is not understood ({reason}): report this as a bug")]
+    /// The kernel's reply contradicts itself or the interface.
+    #[error("the kernel's reply to {call} is malformed ({reason}): report this as a bug")]
     Malformed {
         /// What was read, for example the name of a socket option.
         call: &'static str,
@@ -47,7 +46,7 @@ pub enum Error {
         reason: &'static str,
     },
 
-    /// Any other error of the system call, which is the [source](std::error::Error::source).
+    /// Any other error of the system call. Its [source](std::error::Error::source) is the system's error.
     #[error("cannot read {call}")]
     Os {
         /// What was read, for example the name of a socket option.

@@ -93,7 +93,7 @@ impl MptcpInfo {
     const FALLBACK: u32 = 1 << 0;
     const REMOTE_KEY_RECEIVED: u32 = 1 << 1;
 
-    /// From the bytes that a kernel filled, for example for `MPTCP_INFO` or in a recorded answer.
+    /// From the bytes that a kernel filled, for example for `MPTCP_INFO` or in a recording.
     /// Those beyond [`SIZE`](Self::SIZE) are left out.
     pub fn from_bytes(filled: &[u8]) -> Self {
         let len = match filled.len() {

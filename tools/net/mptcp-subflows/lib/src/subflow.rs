@@ -92,7 +92,7 @@ pub struct Details {
 }
 
 impl Details {
-    /// Those of a socket of which nothing but its number is known.
+    /// With nothing but the number of the socket.
     pub fn new(cookie: u64) -> Self {
         Self {
             cookie,
@@ -159,7 +159,7 @@ impl SubflowFlags {
         self.0 & 1 << bit != 0
     }
 
-    /// This side asked for MPTCP in the handshake of the first subflow.
+    /// This side requested MPTCP in the handshake of the first subflow.
     pub fn capable_local(self) -> bool {
         self.has(1)
     }
@@ -192,7 +192,7 @@ impl SubflowFlags {
 
 /// The subflows of one connection at one moment, in the kernel's order: the oldest first.
 ///
-/// It is a slice of [`Subflow`] that knows a bit more.
+/// It is a slice of [`Subflow`] with one more fact.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]

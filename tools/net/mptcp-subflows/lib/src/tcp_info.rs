@@ -192,7 +192,7 @@ impl TcpInfo {
     /// The size in bytes of the structure that this crate knows: the one of Linux 6.18 to 7.3.
     pub const SIZE: usize = size_of::<Layout>();
 
-    /// From the bytes that a kernel filled, for example for `TCP_INFO` or in a recorded answer. Those
+    /// From the bytes that a kernel filled, for example for `TCP_INFO` or in a recording. Those
     /// beyond [`SIZE`](Self::SIZE) are left out.
     pub fn from_bytes(filled: &[u8]) -> Self {
         Self {
@@ -294,9 +294,9 @@ macro_rules! tcp_state {
 tcp_state! {
     /// Open: data can flow.
     Established = 1 "ESTABLISHED",
-    /// A SYN was sent, its answer has not arrived.
+    /// A SYN was sent; the reply has not arrived.
     SynSent = 2 "SYN_SENT",
-    /// A SYN was received and answered, the last step of the handshake is missing.
+    /// A SYN was received and acknowledged; the last step of the handshake is missing.
     SynRecv = 3 "SYN_RECV",
     /// This side closed, the FIN is not acknowledged.
     FinWait1 = 4 "FIN_WAIT1",

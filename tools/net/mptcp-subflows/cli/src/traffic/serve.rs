@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             serve(&socket, &peer)?;
             return Ok(match is_mptcp {
                 true => Outcome::Found,
-                false => Outcome::Nothing(format!("{peer} does not speak MPTCP")),
+                false => Outcome::Nothing(format!("{peer} does not use MPTCP")),
             });
         }
         thread::Builder::new()

@@ -73,20 +73,20 @@ pub struct Connection {
     pub subflows: Vec<Subflow>,
 }
 
-/// Why a connection fell back to plain TCP, as far as the kernel tells.
+/// Why a connection fell back to plain TCP, as far as the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Fallback {
-    /// The peer's SYN-ACK did not agree to MPTCP: it does not speak MPTCP, or something on the path
+    /// The peer's SYN-ACK did not agree to MPTCP: it does not support MPTCP, or something on the path
     /// strips its options.
     Handshake,
     /// MPTCP was agreed on, and then data came without its options, or damaged.
     Later,
-    /// This side did not ask for MPTCP, for example because it failed on this path before.
+    /// This side did not request MPTCP, for example because it failed on this path before.
     NotRequested,
-    /// The kernel does not tell.
+    /// The kernel does not report it.
     Unknown,
 }
 
@@ -112,8 +112,8 @@ impl Connection {
 pub struct Connections {
     /// The connections, in no particular order.
     pub list: Vec<Connection>,
-    /// The kernel did not tell which connection a subflow belongs to. Each connection then has at most
-    /// its first subflow, which has the connection's addresses. Before Linux 6.15 or so, this is what a
+    /// The kernel did not report which connection a subflow belongs to. Each connection then has at most
+    /// its first subflow, which has the connection's addresses. Before Linux 6.15, this is what a
     /// caller without `CAP_NET_ADMIN` gets.
     pub limited: bool,
 }
