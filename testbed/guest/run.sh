@@ -5,5 +5,5 @@ set -euo pipefail
 . "${0%/*}/../lib.sh"
 
 "$TESTBED/kernel/build.sh"
-program=$("$TESTBED/guest/crate.sh")
+program=$("$TESTBED/crate/build.sh")
 exec "$TESTBED/guest/vm.sh" -n run -d 180 "$TESTBED/guest/inside/demo.sh $program"
