@@ -57,6 +57,9 @@ series: ## write the series to out/series/, addressed and signed off by you, and
 series-check: ## check the series as the CI bots of the mailing lists do, and build after each patch
 	@testbed/suites/series-check.sh
 
+crate-check: ## test mptcp-subflows on this machine: lints, tests, Debian 13's Rust, cargo publish
+	@testbed/suites/crate-check.sh
+
 code-check: ## run the tests that boot no kernel: sources, crates, documentation, compiled code, series-check
 	@testbed/suites/code-check.sh
 
@@ -93,4 +96,4 @@ help: ## print this list
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR the cache of downloads and compiled objects (default: ~/.cache/mptcp-rust)
 
-.PHONY: all run quick test test-one test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare soak series series-check code-check pictures htmldocs rustdoc clean help
+.PHONY: all run quick test test-one test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare soak series series-check crate-check code-check pictures htmldocs rustdoc clean help

@@ -48,26 +48,6 @@ disassembled() {
 	(cd "${1%/*}" && llvm-objdump -dr "${1##*/}")
 }
 
-# cargo_tests NAME FOLDER [OPTION...]: checks the style of a crate, and runs its tests.
-cargo_tests() {
-	local name=$1 log=$LOGS/$1-test.log status=0
-	local crate=(--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/tests" --locked "${@:3}")
-	check "$name: cargo fmt" cargo fmt "${crate[@]:0:2}" --all --check
-	check "$name: cargo clippy" cargo clippy "${crate[@]}" --all-targets -- -D warnings
-	# The runner sets RUSTC_BOOTSTRAP for the test programs only, whose JSON output needs it.
-	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='env RUSTC_BOOTSTRAP=1' \
-		cargo test "${crate[@]}" --no-fail-fast --lib --bins --tests -- -Z unstable-options --format json \
-		>"$log" 2>&1 || status=$?
-	jq -rRn '[inputs | fromjson? | select(.type == "test" and .event != "started")]
-		| "KTAP version 1", "1..\(length)", (to_entries[]
-			| (.value.stdout // empty | split("\n")[] | "# " + .),
-			(if .value.event == "failed" then "not " else "" end) + "ok \(.key + 1) \(.value.name)"
-			+ (if .value.event == "ignored" then " # SKIP" else "" end))' \
-		<"$log" | tee "$results/$name.tap"
-	check "$name: cargo test" test "$status" == 0
-	check "$name: cargo test --doc" cargo test "${crate[@]}" --doc
-}
-
 "$TESTBED/kernel/build.sh"
 mkdir -p "$results"
 
@@ -77,7 +57,7 @@ check "shellcheck" shellcheck "${scripts[@]}" "$TOP/.ci/run"
 check "scripts: those called lib.sh, and only those, are sourced" sourced_only "${scripts[@]}"
 script front-door.sh
 check "kernel: rustfmtcheck" kmake rustfmtcheck
-cargo_tests crate "$TOP/tools/net/mptcp-subflows" --workspace --all-features
+script crate-check.sh
 cargo_tests trials "$TESTBED/trials" --features bench,mutants
 
 say "building the documentation (about three minutes)"
@@ -99,4 +79,4 @@ if [[ $KIND == rust ]]; then
 fi
 
 report "$results/code.tap"
-count "$results"/{crate,trials,code}.tap
+count "$results"/{trials,code}.tap

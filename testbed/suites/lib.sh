@@ -213,6 +213,51 @@ check_selftests() {
 	check "selftests: build without a warning" selftests
 }
 
+# build_tests NAME FOLDER [CARGO-OPTION]...: builds the tests of the crates in FOLDER, and lists their programs in
+# a file for test_programs. Another script may do the same at the same time.
+build_tests() {
+	local list=$TOP/out/tests/$1.list
+	mkdir -p "$TOP/out/tests"
+	cargo test --manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/tests" --locked "${@:3}" \
+		--lib --bins --tests --no-run --message-format json-render-diagnostics |
+		jq -r 'select(.profile.test and .executable) | .executable' >"$list.$$"
+	mv "$list.$$" "$list"
+}
+
+# test_programs NAME: sets programs, if they have been built.
+test_programs() {
+	[[ -f $TOP/out/tests/$1.list ]] && mapfile -t programs <"$TOP/out/tests/$1.list"
+}
+
+# mptcp-subflows, for build_tests and cargo_tests.
+crate=("$TOP/tools/net/mptcp-subflows" --workspace --all-features)
+
+# crate_suite KIND: the tests of mptcp-subflows in a guest.
+crate_suite() {
+	local programs
+	test_programs crate || return 0
+	suite crate "$1" "$TESTBED/suites/rust-tests.sh ${programs[*]}"
+}
+
+# cargo_tests NAME FOLDER [CARGO-OPTION]...
+cargo_tests() {
+	local name=$1 log=$LOGS/$1-test.log status programs
+	local crate=(--manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/tests" --locked "${@:3}")
+	check "$name: cargo fmt" cargo fmt "${crate[@]:0:2}" --all --check
+	check "$name: cargo clippy" cargo clippy "${crate[@]}" --all-targets -- -D warnings
+	check "$name: the tests build" build_tests "$@"
+	if test_programs "$name"; then
+		"$TESTBED/suites/rust-tests.sh" "${programs[@]}" 2>"$log" | tee "$results/$name.tap" && status=0 || status=$?
+		check "$name: the tests end with exit status 0" ended_well "$status" "$log"
+	fi
+	check "$name: cargo test --doc" cargo test "${crate[@]}" --doc
+}
+
+# ended_well STATUS LOG
+ended_well() {
+	((! $1)) || { cat "$2"; return 1; }
+}
+
 # summary [FILE]...: writes the results of the checks, and shows all results, with those of a suite that
 # this one has called.
 summary() {

@@ -21,16 +21,19 @@ lock
 check_selftests
 check "documentation: the example compiles, with gcc and clang" "$TESTBED/suites/example.sh"
 unlock
+check "crate: the tests build" build_tests crate "${crate[@]}"
 
 selftest mptcp_sockopt "$KIND" "./mptcp_sockopt.sh"
 selftest mptcp_subflow_info "$KIND" "./mptcp_subflow_info"
 selftest mptcp_subflow_info_32 "$KIND" "$kselftest-32/net/mptcp/mptcp_subflow_info"
 suite example "$KIND" "$TESTBED/guest/inside/example.sh $OUT/example"
+crate_suite "$KIND"
 if [[ $KIND == rust ]]; then
 	kunit rust
 	# The selftest must pass with the C implementation too.
 	selftest mptcp_subflow_info c "./mptcp_subflow_info"
 	suite example c "$TESTBED/guest/inside/example.sh $OUT/example"
+	crate_suite c
 	REQUESTS=20000 script compare.sh
 fi
 finish code-check
