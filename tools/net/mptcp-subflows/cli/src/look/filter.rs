@@ -11,8 +11,12 @@ use crate::model::Connection;
 
 pub fn accepts(filter: &Filter, connection: &Connection) -> bool {
     let state = match &filter.state[..] {
-        // A socket that was closed or never connected is no connection.
-        [] => !matches!(connection.state, TcpState::Listen | TcpState::Close),
+        // A socket that was closed or never connected is no connection. Nor is one whose peer the kernel
+        // has not noted yet: it does so shortly after the state.
+        [] => {
+            !matches!(connection.state, TcpState::Listen | TcpState::Close)
+                && !connection.remote.ip().is_unspecified()
+        }
         states => states.iter().any(|state| is_in(connection.state, *state)),
     };
     let port = |port: u16| addresses(connection).any(|address| address.port() == port);
@@ -48,4 +52,24 @@ fn addresses(connection: &Connection) -> impl Iterator<Item = SocketAddr> + '_ {
     [connection.local, connection.remote]
         .into_iter()
         .chain(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Tcp, connection};
+
+    #[test]
+    fn a_connection_has_a_peer() {
+        let filter = Filter {
+            port: None,
+            addr: None,
+            state: Vec::new(),
+        };
+        let mut one = connection(1, vec![Tcp::default().subflow("192.0.2.1:1", 1)]);
+        one.state = TcpState::SynSent;
+        assert!(accepts(&filter, &one));
+        one.remote = "0.0.0.0:0".parse().unwrap();
+        assert!(!accepts(&filter, &one));
+    }
 }
