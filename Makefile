@@ -63,6 +63,9 @@ crate-check: ## test mptcp-subflows on this machine: lints, tests, Debian 13's R
 code-check: ## run the tests that boot no kernel: sources, crates, documentation, compiled code, series-check
 	@testbed/suites/code-check.sh
 
+packages: ## build and test a Debian package and a static program of mptcp-subflows
+	@testbed/crate/packages.sh
+
 pictures: ## redraw the pictures of README.md (runs make run and make bench)
 	@testbed/pictures/pictures.sh
 
@@ -96,4 +99,4 @@ help: ## print this list
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR the cache of downloads and compiled objects (default: ~/.cache/mptcp-rust)
 
-.PHONY: all run quick test test-one test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare soak series series-check crate-check code-check pictures htmldocs rustdoc clean help
+.PHONY: all run quick test test-one test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare soak series series-check crate-check code-check packages pictures htmldocs rustdoc clean help
