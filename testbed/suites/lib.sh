@@ -236,7 +236,7 @@ crate=("$TOP/tools/net/mptcp-subflows" --workspace --all-features)
 crate_suite() {
 	local programs
 	test_programs crate || return 0
-	suite crate "$1" "$TESTBED/suites/rust-tests.sh ${programs[*]}"
+	suite crate "$1" "$TESTBED/suites/rust-tests.sh ${programs[*]}" -d 1000
 }
 
 # cargo_tests NAME FOLDER [CARGO-OPTION]...

@@ -14,8 +14,9 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 pub use suite::{Need, Suite};
 
-/// Ends what would hang, and is far longer than anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Ends what would hang, and is far longer than anything here takes, also on a machine that is emulated
+/// and busy.
+pub const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Allows this process as many descriptors as thousands of connections take.
 pub fn raise_descriptor_limit() {
