@@ -56,13 +56,16 @@ fn repeat(args: &Show, looker: &mut Looker, interval: Duration) -> anyhow::Resul
     let mut before: Option<Snapshot> = None;
     let mut found = false;
     loop {
-        let Look {
-            mut snapshot,
-            trouble,
-        } = looker.look()?;
-        if let Some(trouble) = trouble {
-            return Err(trouble);
-        }
+        let looked = looker.look().and_then(|look| match look.trouble {
+            Some(trouble) => Err(trouble),
+            None => Ok(look.snapshot),
+        });
+        let mut snapshot = match looked {
+            Ok(snapshot) => snapshot,
+            // The process may end while it is looked at.
+            Err(_) if before.is_some() && !look::wait(&args.place, Duration::ZERO)? => break,
+            Err(error) => return Err(error),
+        };
         snapshot.judge(before.as_ref());
         found |= !snapshot.connections.is_empty();
 
@@ -85,12 +88,13 @@ fn repeat(args: &Show, looker: &mut Looker, interval: Duration) -> anyhow::Resul
         before = Some(snapshot);
 
         if !look::wait(&args.place, interval)? {
-            return Ok(match found {
-                true => Outcome::Found,
-                false => Outcome::Nothing(nothing(&args.place)),
-            });
+            break;
         }
     }
+    Ok(match found {
+        true => Outcome::Found,
+        false => Outcome::Nothing(nothing(&args.place)),
+    })
 }
 
 fn nothing(place: &Place) -> String {
