@@ -20,7 +20,7 @@ built() {
 
 # boot KIND COMMAND [VM-OPTION]...: fails if the command fails, or if the kernel reports a defect.
 boot() {
-	with "$1" "$TESTBED/guest/vm.sh" -n mutant -d 390 -i "$work/$1/arch/x86/boot/bzImage" "${@:3}" "$2" \
+	with "$1" "$TESTBED/guest/vm.sh" -n mutant -d 390 -i "$(image "$work/$1")" "${@:3}" "$2" \
 		>"$LOGS/mutant.tap" 2>"$LOGS/mutant.err" && no_report "$LOGS/console-mutant-$1.log" >/dev/null
 }
 
