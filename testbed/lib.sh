@@ -178,9 +178,9 @@ kcsan=()
 lines=(CFLAGS_sockopt.o="-gline-tables-only -fdebug-compilation-dir=." RUSTFLAGS_subflow_info.o=-Cdebuginfo=line-tables-only)
 
 # The compiler links user-mode Linux, and uses GNU ld, where the makefiles expect lld: they do not turn off
-# this warning.
+# this warning. They link a program of it with all options for compiling, some of which Clang does not use.
 um=()
-[[ $ARCH != um ]] || um=("CC_FLAGS_LTO=-Wl,--no-warn-rwx-segments")
+[[ $ARCH != um ]] || um=("CC_FLAGS_LTO=-Wl,--no-warn-rwx-segments" "STUB_EXE_LDFLAGS=-Wl,-n -static -Qunused-arguments")
 
 # kmake ARGUMENT...: make in the kernel's tree.
 kmake() {
