@@ -219,8 +219,9 @@ fn several_subflows() {
 
 fn many_subflows(extra: usize) {
     network::alone(&network::endpoints(extra), || {
-        let (client, _server, _listener) = sockets::pair("127.0.0.1:0");
-        wait_for_subflows(&client, extra + 1);
+        sockets::pair_after("127.0.0.1:0", |client| {
+            wait_for_subflows(client, extra + 1);
+        });
     });
 }
 

@@ -44,20 +44,38 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 /// Both ends of an MPTCP connection to a listener, over which data went in both directions: before
 /// that no further subflow can join.
 pub fn connected(listener: &TcpListener) -> (TcpStream, TcpStream) {
-    let mut client = connect(listener.local_addr().unwrap());
-    let (mut server, _) = listener.accept().unwrap();
-    server.set_read_timeout(Some(PATIENCE)).unwrap();
-
-    client.write_all(&[1; 5000]).unwrap();
-    server.read_exact(&mut [0; 5000]).unwrap();
-    server.write_all(&[2; 300]).unwrap();
-    client.read_exact(&mut [0; 300]).unwrap();
-    (client, server)
+    connected_after(listener, |_| ())
 }
 
 /// The same with a listener of its own: without it no further subflow can join either.
 pub fn pair(address: &str) -> (TcpStream, TcpStream, TcpListener) {
+    pair_after(address, |_| ())
+}
+
+/// The same, with a server that is accepted when `joined` returns, which waits for the client's further
+/// subflows. Where both ends have the same endpoints, an accepted server uses them too, and each
+/// attempt takes one of the places that the limit leaves for subflows.
+pub fn pair_after(
+    address: &str,
+    joined: impl FnOnce(&TcpStream),
+) -> (TcpStream, TcpStream, TcpListener) {
     let listener = listener(address);
-    let (client, server) = connected(&listener);
+    let (client, server) = connected_after(&listener, joined);
     (client, server, listener)
+}
+
+fn connected_after(
+    listener: &TcpListener,
+    joined: impl FnOnce(&TcpStream),
+) -> (TcpStream, TcpStream) {
+    let mut client = connect(listener.local_addr().unwrap());
+    client.write_all(&[1; 5000]).unwrap();
+    joined(&client);
+    let (mut server, _) = listener.accept().unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+
+    server.read_exact(&mut [0; 5000]).unwrap();
+    server.write_all(&[2; 300]).unwrap();
+    client.read_exact(&mut [0; 300]).unwrap();
+    (client, server)
 }

@@ -21,19 +21,19 @@ pub const TWO_MORE: [&str; 2] = [
 
 /// Both ends of a connection, once each has this many subflows.
 pub fn pair_with(count: usize) -> (TcpStream, TcpStream, TcpListener) {
-    let pair = sockets::pair("127.0.0.1:0");
-    wait_for("subflows", || {
-        let complete = |connection: &serde_json::Value| {
-            let paths = connection["paths"].as_array().unwrap();
-            paths
-                .iter()
-                .filter(|path| path["state"] == "ESTABLISHED")
-                .count()
-                == count
-        };
-        let all = parse_all(&found("--json"));
-        all.iter().all(complete).then_some(())
-    });
+    let complete = |connection: &serde_json::Value| {
+        let paths = connection["paths"].as_array().unwrap();
+        let established = paths.iter().filter(|path| path["state"] == "ESTABLISHED");
+        established.count() == count
+    };
+    let all_complete = || {
+        wait_for("subflows", || {
+            let all = parse_all(&found("--json"));
+            all.iter().all(complete).then_some(())
+        });
+    };
+    let pair = sockets::pair_after("127.0.0.1:0", |_| all_complete());
+    all_complete();
     pair
 }
 
