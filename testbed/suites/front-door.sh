@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 copy=$work/copy
 mkdir "$copy" "$work/home" "$work/empty"
-cp -a "$TOP"/{Makefile,Kconfig,patches,testbed} "$copy"
+cp -a "$TOP"/{Makefile,Kconfig,Documentation,include,net,patches,rust,testbed,tools} "$copy"
 : >"$work/none"
 printf '%s\n' ID=ubuntu 'VERSION_ID="24.04"' 'PRETTY_NAME="Ubuntu 24.04 LTS"' >"$work/os-release"
 # A cache in which only the base kernel is missing.
