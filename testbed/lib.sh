@@ -91,9 +91,9 @@ VENV=$CACHE/venv-$(cksum <"$TESTBED/kernel/requirements.txt" | cut -d ' ' -f 1)
 export PATH=$LLVM/bin:$BINDGEN/bin:/usr/bin:/usr/sbin:/bin:/sbin:$VENV/bin
 export LIBCLANG_PATH=$LLVM/lib
 
-# In every clone, the same input finds the same cache entry. ccache takes the list of headers from the
-# compiler, which saves a run of the preprocessor.
-export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
+# In every clone and every locale, the same input finds the same cache entry. ccache takes the list of headers
+# from the compiler, which saves a run of the preprocessor.
+export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TOP CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=locale CCACHE_DEPEND=1
 export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=testbed KBUILD_BUILD_HOST=testbed
 
 # cargo keeps its downloads in the home folder if that is writable.
