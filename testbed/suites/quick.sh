@@ -6,10 +6,19 @@ export ARCH=um
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
 
+# The programs that run in the guests.
+programs() {
+	selftests
+	"$TESTBED/trials/build.sh"
+}
+
+# They are built beside the kernels, since large parts of the kernels' builds keep only one processor busy.
+"$TESTBED/kernel/build.sh" config
+start programs programs
 begin
 build_once um-c
 check "kernel: no warning from the um-c build" no_warning "$LOGS/build-um-c.log"
-check_selftests
+finish programs
 kunit um-rust
 for kind in um-rust um-c; do
 	selftest mptcp_subflow_info "$kind" ./mptcp_subflow_info
