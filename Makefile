@@ -92,7 +92,7 @@ help: ## print this list
 #? CMD='...' the command of make vm
 #? TEST='...' the test of make test-one
 #? REQUEST='...' the request of make profile, by its name in the table of make bench
-#? REQUESTS=N the number of random requests (default: 100000; make test-debug: 1000000)
+#? REQUESTS=N the number of random requests (default: 100000; make test, make test-debug: 1000000)
 #? SEED=N the seed of the random requests (default: 1)
 #? MUTANTS='NAME...' the defects for make test-mutants: patches in testbed/suites/mutants/, and generated ones (default: all)
 #? BASE=VERSION the base kernel, a folder in patches/ (default: the newest)

@@ -12,7 +12,7 @@ fragment=$OUT/config-$KIND
 symbols=(TESTBED "TESTBED_${IMPL^^}" "TESTBED_${FLAVOUR^^}")
 # The debug kernel takes many stack traces, and its timer tick is slow. These options make both cheaper.
 # They belong to choices, so Kconfig cannot select them.
-[[ $FLAVOUR != debug ]] || symbols+=(UNWINDER_FRAME_POINTER NO_HZ_IDLE HZ_100)
+[[ $ARCH-$FLAVOUR != x86_64-debug ]] || symbols+=(UNWINDER_FRAME_POINTER NO_HZ_IDLE HZ_100)
 printf 'CONFIG_%s=y\n' "${symbols[@]}" >"$fragment"
 
 # What menuconfig changed is kept until one of these inputs changes.

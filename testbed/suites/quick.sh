@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests both implementations as user-mode Linux. The last line counts the results.
+# Tests both implementations as user-mode Linux; of the other flavours, only the Rust kernel. The last line
+# counts the results.
 set -euo pipefail
 export ARCH=um
 . "${0%/*}/../lib.sh"
@@ -19,8 +20,8 @@ begin
 build_once um-c
 check "kernel: no warning from the um-c build" no_warning "$LOGS/build-um-c.log"
 finish programs
-kunit um-rust
-for kind in um-rust um-c; do
+kunit "$KIND"
+for kind in "$KIND" um-c; do
 	selftest mptcp_subflow_info "$kind" ./mptcp_subflow_info
 done
 script compare.sh
