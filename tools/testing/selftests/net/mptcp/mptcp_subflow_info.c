@@ -50,6 +50,13 @@
 				.size_user = (elem),			\
 			})
 
+/* The sizes of Linux 5.16, the first kernel with MPTCP_TCPINFO. On i386,
+ * struct mptcp_info had no padding at its end.
+ */
+#define OLD_TCP_INFO		232
+#define OLD_MPTCP_INFO		48
+#define OLD_MPTCP_INFO_I386	44
+
 #define FULL_SIZE	offsetof(struct mptcp_full_info, mptcp_info)
 
 /* A 64-bit kernel pads the id even if this is a 32-bit program. */
@@ -770,9 +777,10 @@ TEST_F(content, ids)
 TEST_F(content, mptcp_info)
 {
 	const struct query q = { self->c.fd, MPTCP_INFO };
+	const int optlen[] = { OLD_MPTCP_INFO_I386, OLD_MPTCP_INFO, BUF_SIZE };
 	struct mptcp_info info;
 	struct exchange x;
-	__u32 size;
+	unsigned int i;
 
 	memcpy(&info, self->c.ref.of[MPTCP_INFO].data, sizeof(info));
 	EXPECT_EQ(info.mptcpi_subflows_total, variant->subflows);
@@ -782,10 +790,14 @@ TEST_F(content, mptcp_info)
 	EXPECT_EQ(info.mptcpi_flags, MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED);
 
 	/* MPTCP_INFO reports the same */
-	ask(_metadata, &q, &x, &info, 0, BUF_SIZE);
-	size = x.before.of[MPTCP_INFO].size;
-	want_elems(_metadata, &x, MPTCP_INFO, 0, 1, size);
-	expect_success(_metadata, &x, size);
+	for (i = 0; i < ARRAY_SIZE(optlen); i++) {
+		__u32 size;
+
+		ask(_metadata, &q, &x, &info, 0, optlen[i]);
+		size = MIN(optlen[i], x.before.of[MPTCP_INFO].size);
+		want_elems(_metadata, &x, MPTCP_INFO, 0, 1, size);
+		expect_success(_metadata, &x, size);
+	}
 }
 
 /* The options whose buffer is a header and an array. */
@@ -864,7 +876,7 @@ TEST_F(array, count_only)
 /* The shorter elements of an older user space. */
 TEST_F(array, short_elements)
 {
-	const __u32 sizes[] = { 1, 4, 104, self->size - 1 };
+	const __u32 sizes[] = { 1, 4, 104, OLD_TCP_INFO, self->size - 1 };
 	unsigned int i, num = variant->subflows;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -1213,8 +1225,8 @@ TEST_F(full_info, element_sizes)
 	const __u32 sf[] = { 0, 1, id / 2, id / 2 + 1, id, id + 1,
 			     self->sf_size - 1, self->sf_size,
 			     self->sf_size + 1, INT_MAX };
-	const __u32 ti[] = { 0, 1, 4, 5, 8, self->ti_size - 1, self->ti_size,
-			     self->ti_size + 1, INT_MAX };
+	const __u32 ti[] = { 0, 1, 4, 5, 8, OLD_TCP_INFO, self->ti_size - 1,
+			     self->ti_size, self->ti_size + 1, INT_MAX };
 	unsigned int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(sf); i++)
@@ -1227,8 +1239,10 @@ TEST_F(full_info, element_sizes)
 TEST_F(full_info, optlen)
 {
 	const int all = FULL_SIZE + self->info_size;
-	const int optlen[] = { FULL_SIZE, FULL_SIZE + 1, FULL_SIZE + 8, all - 1,
-			       all, all + 1, BUF_SIZE, INT_MAX };
+	const int optlen[] = { FULL_SIZE, FULL_SIZE + 1, FULL_SIZE + 8,
+			       FULL_SIZE + OLD_MPTCP_INFO_I386,
+			       FULL_SIZE + OLD_MPTCP_INFO, all - 1, all,
+			       all + 1, BUF_SIZE, INT_MAX };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(optlen); i++) {
