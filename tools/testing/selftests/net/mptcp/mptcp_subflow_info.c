@@ -479,9 +479,8 @@ static void new_netns(struct __test_metadata *_metadata)
 }
 
 /* pm_nl_ctl is built and installed in the same directory as this program. */
-static void set_path_manager(struct __test_metadata *_metadata,
-			     const char *cmd, const char *arg1,
-			     const char *arg2, const char *arg3)
+static int run_pm_nl_ctl(struct __test_metadata *_metadata, const char *cmd,
+			 const char *arg1, const char *arg2, const char *arg3)
 {
 	pid_t pid = fork();
 	int status;
@@ -492,7 +491,15 @@ static void set_path_manager(struct __test_metadata *_metadata,
 		_exit(127);
 	}
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	ASSERT_EQ(status, 0) {
+
+	return status;
+}
+
+static void set_path_manager(struct __test_metadata *_metadata,
+			     const char *cmd, const char *arg1,
+			     const char *arg2, const char *arg3)
+{
+	ASSERT_EQ(run_pm_nl_ctl(_metadata, cmd, arg1, arg2, arg3), 0) {
 		TH_LOG("./pm_nl_ctl %s failed, or could not be run", cmd);
 	}
 }
@@ -542,6 +549,18 @@ struct connection {
 	struct reference ref;
 };
 
+/* Connects, and leaves the peer in the queue of the listener. */
+static void start(struct __test_metadata *_metadata, struct connection *c,
+		  const struct net *net)
+{
+	c->listener = new_socket(_metadata, net->family, SOCK_STREAM,
+				 IPPROTO_MPTCP);
+	ASSERT_EQ(bind_to(c->listener, net->family, net->ip[0]), 0);
+	ASSERT_EQ(listen(c->listener, 1), 0);
+	c->fd = new_socket(_metadata, net->family, SOCK_STREAM, IPPROTO_MPTCP);
+	connect_to(_metadata, c->fd, c->listener);
+}
+
 static void set_up(struct __test_metadata *_metadata, struct connection *c,
 		   const struct net *net, unsigned int subflows)
 {
@@ -564,12 +583,7 @@ static void set_up(struct __test_metadata *_metadata, struct connection *c,
 				 "subflow");
 	}
 
-	c->listener = new_socket(_metadata, net->family, SOCK_STREAM,
-				 IPPROTO_MPTCP);
-	ASSERT_EQ(bind_to(c->listener, net->family, net->ip[0]), 0);
-	ASSERT_EQ(listen(c->listener, 1), 0);
-	c->fd = new_socket(_metadata, net->family, SOCK_STREAM, IPPROTO_MPTCP);
-	connect_to(_metadata, c->fd, c->listener);
+	start(_metadata, c, net);
 	c->peer = accept(c->listener, NULL, NULL);
 	ASSERT_GE(c->peer, 0);
 
@@ -1558,6 +1572,198 @@ TEST_F(option, fault_optlen_write)
 					 sizeof(optlen[j])), 0);
 			EXPECT_EQ(memcmp(&buf, &opt->full, sizeof(buf)), 0);
 			protect_page(_metadata, edge, PROT_READ | PROT_WRITE);
+		}
+	}
+}
+
+/* The largest number of subflows that a connection can have: the first one,
+ * and as many as the path manager allows.
+ */
+#define MOST_EXTRA	64
+#define MOST_SUBFLOWS	(1 + MOST_EXTRA)
+
+FIXTURE(most_subflows)
+{
+	struct connection c;
+};
+
+/* The address of each subflow of the end that connects. */
+static const char *nth_ip(unsigned int n)
+{
+	static char ip[INET_ADDRSTRLEN];
+
+	snprintf(ip, sizeof(ip), "127.0.0.%u", n + 1);
+
+	return ip;
+}
+
+/* The first byte of an element is the state. */
+static bool most_established(struct __test_metadata *_metadata, int fd)
+{
+	const struct query q = { fd, MPTCP_TCPINFO };
+	struct {
+		struct mptcp_subflow_data d;
+		unsigned char states[MOST_SUBFLOWS];
+	} buf = { .d = HDR(HDR_SIZE, 1) };
+	int len = sizeof(buf);
+	unsigned int i;
+
+	ASSERT_EQ(get(&q, &buf, &len), 0);
+	for (i = 0; i < MOST_SUBFLOWS; i++)
+		if (buf.states[i] != TCP_ESTABLISHED)
+			return false;
+
+	return true;
+}
+
+FIXTURE_SETUP(most_subflows)
+{
+	struct connection *c = &self->c;
+	char limit[8];
+	unsigned int i;
+
+	new_netns(_metadata);
+	ASSERT_EQ(chdir(dirname(program_invocation_name)), 0);
+
+	snprintf(limit, sizeof(limit), "%u", MOST_EXTRA);
+	if (run_pm_nl_ctl(_metadata, "limits", "0", limit, NULL))
+		SKIP(return, "the path manager allows fewer subflows");
+	for (i = 1; i < MOST_SUBFLOWS; i++)
+		set_path_manager(_metadata, "add", nth_ip(i), "flags",
+				 "subflow");
+
+	/* The peer has the same endpoints. It does not add any subflow before
+	 * it is accepted, and then there is no room for more.
+	 */
+	start(_metadata, c, &ipv4);
+	ASSERT_EQ(send(c->fd, "x", 1, 0), 1);
+	while (!most_established(_metadata, c->fd))
+		poll(NULL, 0, 1);
+
+	c->peer = accept(c->listener, NULL, NULL);
+	ASSERT_GE(c->peer, 0);
+	while (!most_established(_metadata, c->peer))
+		poll(NULL, 0, 1);
+}
+
+FIXTURE_TEARDOWN(most_subflows)
+{
+	tear_down(&self->c);
+}
+
+struct most {
+	__u32 size;				/* of one element */
+	unsigned char data[(MOST_SUBFLOWS + 1) * ELEM_MAX];
+};
+
+/* Expect the number of subflows, and elements of @opt for @room of them. */
+static void expect_most(struct __test_metadata *_metadata, int fd, int opt,
+			__u32 room, struct most *elems)
+{
+	const struct query q = { fd, opt };
+	struct mptcp_subflow_data d = HDR(HDR_SIZE, 0);
+	static struct {
+		struct mptcp_subflow_data d;
+		unsigned char data[sizeof(elems->data)];
+	} buf;
+	int len = sizeof(d), want_len;
+
+	ASSERT_EQ(get(&q, &d, &len), 0);
+	EXPECT_EQ(len, HDR_SIZE);
+	EXPECT_EQ(d.num_subflows, MOST_SUBFLOWS);
+	ASSERT_LE(d.size_kernel, ELEM_MAX);
+
+	memset(&buf, CANARY, sizeof(buf));
+	buf.d = HDR(HDR_SIZE, d.size_kernel);
+	len = HDR_SIZE + room * d.size_kernel;
+	want_len = HDR_SIZE + MIN(room, MOST_SUBFLOWS) * d.size_kernel;
+	ASSERT_EQ(get(&q, &buf, &len), 0);
+	EXPECT_EQ(len, want_len);
+	EXPECT_EQ(buf.d.num_subflows, MOST_SUBFLOWS);
+	EXPECT_TRUE(untouched((void *)&buf + want_len, sizeof(buf) - want_len));
+
+	elems->size = d.size_kernel;
+	memcpy(elems->data, buf.data, sizeof(elems->data));
+}
+
+/* The same for MPTCP_FULL_INFO, with its two arrays. */
+static void expect_most_full(struct __test_metadata *_metadata, int fd,
+			     __u32 room, struct most *sf, struct most *ti)
+{
+	const struct query q = { fd, MPTCP_FULL_INFO };
+	const __u32 copied = MIN(room, MOST_SUBFLOWS);
+	struct mptcp_full_info mfi = {
+		.size_tcpinfo_user = ELEM_MAX,
+		.size_sfinfo_user = ELEM_MAX,
+		.size_arrays_user = room,
+		.subflow_info = (uintptr_t)sf->data,
+		.tcp_info = (uintptr_t)ti->data,
+	};
+	int len = FULL_SIZE;
+
+	memset(sf, CANARY, sizeof(*sf));
+	memset(ti, CANARY, sizeof(*ti));
+	ASSERT_EQ(get(&q, &mfi, &len), 0);
+	EXPECT_EQ(len, FULL_SIZE);
+	EXPECT_EQ(mfi.num_subflows, MOST_SUBFLOWS);
+	EXPECT_EQ(mfi.size_arrays_user, room);
+
+	sf->size = mfi.size_sfinfo_user;
+	ti->size = mfi.size_tcpinfo_user;
+	ASSERT_LE(sf->size, ELEM_MAX);
+	ASSERT_LE(ti->size, ELEM_MAX);
+	EXPECT_TRUE(untouched(sf->data + copied * sf->size,
+			      sizeof(sf->data) - copied * sf->size));
+	EXPECT_TRUE(untouched(ti->data + copied * ti->size,
+			      sizeof(ti->data) - copied * ti->size));
+}
+
+/* Room for one subflow less, for each, and for one more. Starting pm_nl_ctl so
+ * often takes a while on an emulated machine.
+ */
+TEST_F_TIMEOUT(most_subflows, room, 300)
+{
+	static struct most ti, addrs, sf, sf_ti;
+	const int ends[] = { self->c.fd, self->c.peer };
+	unsigned int i, end;
+	__u32 room;
+
+	for (end = 0; end < ARRAY_SIZE(ends); end++) {
+		for (room = MOST_EXTRA; room <= MOST_SUBFLOWS + 1; room++) {
+			__u32 id, last = 0;
+
+			expect_most(_metadata, ends[end], MPTCP_TCPINFO, room,
+				    &ti);
+			expect_most(_metadata, ends[end], MPTCP_SUBFLOW_ADDRS,
+				    room, &addrs);
+			expect_most_full(_metadata, ends[end], room, &sf,
+					 &sf_ti);
+			ASSERT_EQ(ti.size, sf_ti.size);
+			ASSERT_EQ(addrs.size, sizeof(struct addresses));
+
+			for (i = 0; i < MIN(room, MOST_SUBFLOWS); i++) {
+				const unsigned char *sfi = sf.data + i * sf.size;
+				struct addresses a;
+				union address want, got;
+
+				EXPECT_EQ(ti.data[i * ti.size],
+					  TCP_ESTABLISHED);
+				EXPECT_EQ(sf_ti.data[i * ti.size],
+					  TCP_ESTABLISHED);
+
+				memcpy(&id, sfi, sizeof(id));
+				EXPECT_GT(id, last);
+				last = id;
+
+				memcpy(&a, addrs.data + i * sizeof(a),
+				       sizeof(a));
+				EXPECT_EQ(memcmp(sfi + ID_SIZE(sf.size), &a,
+						 sizeof(a)), 0);
+				got = end ? a.remote : a.local;
+				want = make_address(AF_INET, nth_ip(i),
+						    got.v4.sin_port);
+				EXPECT_EQ(memcmp(&got, &want, sizeof(got)), 0);
+			}
 		}
 	}
 }
