@@ -12,13 +12,14 @@ requests=${REQUESTS:-100000}
 seed=${SEED:-1}
 folder=$OUT/requests-$KIND
 replay="to repeat request N of a seed, run: make ARCH=$ARCH FLAVOUR=$FLAVOUR vm CMD='out/trials/release/fuzz run --seed SEED --only N', then again with IMPL=c"
-# User-mode Linux has no 32-bit programs, and its copies from user space ignore PROT_NONE.
+# User-mode Linux has no 32-bit programs, and its copies from user space ignore PROT_NONE. It is built without
+# BPF.
 if [[ $ARCH == um ]]; then
 	parts=(fuzz-64 states-64)
 	sizes=(64)
 	speed=600000
 else
-	parts=(fuzz faults states stall)
+	parts=(fuzz faults states bpf stall)
 	sizes=(64 32)
 	speed=100000
 fi
@@ -90,12 +91,14 @@ for part in "${parts[@]%-64}"; do
 		"$trials/faults" compare "$folder"/{"$of_c","$KIND"} --file faults | tee "$results/faults-compared-$KIND.tap" || :
 		taps+=("$results"/faults{,-compared}-"$KIND.tap")
 		;;
-	states)
+	states | bpf)
 		for size in "${sizes[@]}"; do
-			check "$size-bit states: the same results" same_lines "states-$size"
+			check "$size-bit $part: the same results" same_lines "$part-$size"
 		done
 		;;
 	esac
 done
-report "$results/compare-$KIND.tap" "$(cat "$folder/$KIND"/states-* | wc -l) results in every state compared" "$reports reports in $boots kernel logs"
+figures=("$(cat "$folder/$KIND"/states-* | wc -l) results in every state compared")
+[[ ${parts[*]} != *bpf* ]] || figures+=("$(cat "$folder/$KIND"/bpf-* | wc -l) results with BPF programs compared")
+report "$results/compare-$KIND.tap" "${figures[@]}" "$reports reports in $boots kernel logs"
 count "${taps[@]}"

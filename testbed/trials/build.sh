@@ -17,7 +17,7 @@ else
 	# Debian has no 32-bit standard library of Rust, so it is built too, without backtraces, which are most
 	# of it. With a folder of its own: these variables would have cargo build the programs above again.
 	CARGO_PROFILE_RELEASE_PANIC=abort RUSTC_BOOTSTRAP=1 cargo_build trials-32 "$TESTBED/trials" \
-		--target i686-unknown-linux-gnu --bin fuzz --bin stall --bin states \
+		--target i686-unknown-linux-gnu --bin bpf --bin fuzz --bin stall --bin states \
 		-Z build-std=std,panic_abort -Z build-std-features=
 	ln -sfn ../../trials-32/i686-unknown-linux-gnu/release "$folder/32-bit"
 fi

@@ -3,7 +3,7 @@
 # In the guest: makes requests and records the results, to compare them with those of
 # another kernel.
 # usage: requests.sh PROGRAMS FOLDER REQUESTS SEED PART...
-# PART is fuzz, faults, states or stall. A 64-bit and a 32-bit program make the requests, or with
+# PART is fuzz, faults, states, bpf or stall. A 64-bit and a 32-bit program make the requests, or with
 # PART-64 a 64-bit program alone.
 set -euo pipefail
 programs=$1 folder=$2 requests=$3 seed=$4
@@ -23,7 +23,7 @@ for part in "${@:5}"; do
 			jobs+=($!)
 			;;
 		faults) "$program" pages --output "$folder/faults" >"$folder/faults.tap" ;;
-		states) "$program" >"$output" ;;
+		states | bpf) "$program" >"$output" ;;
 		# Lines that begin with # contain times, which differ from run to run.
 		stall) "$program" run | grep -v '^#' >"$output" ;;
 		esac

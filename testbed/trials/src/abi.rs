@@ -138,7 +138,7 @@ pub fn name(option: c_int) -> Option<&'static str> {
     }
 }
 
-/// Calls getsockopt(2) with any arguments. Returns 0 or a negative error number.
+/// Calls getsockopt(2) with any arguments. Returns 0 or a negative error number; with a BPF program, any number.
 ///
 /// # Safety
 ///
@@ -157,7 +157,7 @@ pub unsafe fn getsockopt(
     let ret = unsafe { libc::syscall(libc::SYS_getsockopt, fd, level, option, optval, optlen) };
 
     match ret {
-        0 => 0,
-        _ => -std::io::Error::last_os_error().raw_os_error().unwrap_or(0),
+        -1 => -std::io::Error::last_os_error().raw_os_error().unwrap_or(0),
+        ret => ret as c_int,
     }
 }

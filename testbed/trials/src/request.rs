@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use bytemuck::{bytes_of, pod_read_unaligned};
 
 use crate::abi::{self, FullInfo, SubflowData};
+use crate::net;
 
 /// What the buffers hold before a request.
 pub const CANARY: u8 = 0xa5;
@@ -154,8 +155,14 @@ impl Request {
 
     /// Makes the request, with buffers that [`buffers`](Self::buffers) returned.
     pub fn repeat(&self, socket: impl AsFd, reply: &mut Reply) {
+        self.repeat_with(socket, reply, self.optlen());
+    }
+
+    /// Makes the request with another `optlen`, which may include the spare bytes.
+    pub fn repeat_with(&self, socket: impl AsFd, reply: &mut Reply, optlen: usize) {
+        assert!(optlen <= reply.optval.len());
         self.write_header(&mut reply.optval, reply.arrays[0], reply.arrays[1]);
-        reply.optlen = self.optlen() as u32;
+        reply.optlen = optlen as u32;
         let optval = expose(&mut reply.optval);
         let optlen = (&raw mut reply.optlen).expose_provenance();
         // SAFETY: The buffers are as large as the request says.
@@ -192,6 +199,23 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// What was written of each buffer: `optval`, `subflow_info` and `tcp_info`.
+    pub fn written(&self) -> [&[u8]; 3] {
+        [&self.optval, &self.subflow_info, &self.tcp_info].map(|buffer| {
+            let len = buffer
+                .iter()
+                .rposition(|byte| *byte != CANARY)
+                .map_or(0, |last| last + 1);
+            &buffer[..len]
+        })
+    }
+
+    /// The return value, `optlen`, and how many bytes of each buffer were written.
+    pub fn summary(&self) -> String {
+        let lens = self.written().map(<[u8]>::len);
+        format!("{}, optlen {}, written {lens:?}", self.ret, self.optlen)
+    }
+
     /// The header of a reply to [`SockOpt::FullInfo`].
     pub fn full_info(&self) -> FullInfo {
         pod_read_unaligned(&self.optval[..size_of::<FullInfo>()])
@@ -226,7 +250,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Takes it.
     pub fn take(socket: impl AsFd) -> io::Result<Self> {
-        let request = Request::new(SockOpt::FullInfo, 16);
+        let request = Request::new(SockOpt::FullInfo, 2 * net::MAX_SUBFLOWS);
         let reply = request.make(socket, 0);
         if reply.ret != 0 {
             return Err(io::Error::from_raw_os_error(-reply.ret));

@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytemuck::pod_read_unaligned;
 use linux_raw_sys::net::tcp_info;
 use mptcp_trials::abi::{FullInfo, MptcpInfo, SUBFLOW_INFO_ADDRS, SubflowData};
-use mptcp_trials::request::{CANARY, Reply, Request, SockOpt};
+use mptcp_trials::request::{Reply, Request, SockOpt};
 
 /// Parts of `struct tcp_info` that depend on neither time nor chance.
 const TCP_INFO: [Range<usize>; 3] = [
@@ -25,20 +25,12 @@ const MPTCP_INFO: [Range<usize>; 2] = [
 
 /// Shows a result, and how many bytes of each buffer were written.
 pub fn describe(request: &Request, reply: &Reply) -> String {
-    let buffers = [&reply.optval, &reply.subflow_info, &reply.tcp_info];
-    let written = buffers.map(|buffer| {
-        let len = buffer
-            .iter()
-            .rposition(|byte| *byte != CANARY)
-            .map_or(0, |last| last + 1);
-        &buffer[..len]
-    });
-    let lens = written.map(<[u8]>::len);
-    let text = format!("{}, optlen {}, written {lens:?}", reply.ret, reply.optlen);
+    let text = reply.summary();
     if reply.ret != 0 {
         return text;
     }
 
+    let written = reply.written();
     let (header, behind) = written[0].split_at(request.header());
     let array = |bytes: &[u8], size: usize, show: fn(&[u8]) -> String| {
         let elements: Vec<_> = bytes.chunks(size.max(1)).map(show).collect();
