@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{generate, traffic};
@@ -105,8 +106,8 @@ pub struct Place {
     #[arg(long, value_name = "N", requires = "pid", value_parser = clap::value_parser!(i32).range(0..))]
     pub fd: Option<RawFd>,
 
-    /// Only connections of processes of this name
-    #[arg(long, conflicts_with = "pid")]
+    /// Only connections of processes of this name, of which the kernel knows the first 15 bytes
+    #[arg(long, conflicts_with = "pid", value_parser = NonEmptyStringValueParser::new())]
     pub name: Option<String>,
 
     /// Look into this network namespace: a name as for `ip netns`, or a path

@@ -40,9 +40,9 @@ pub fn enter_of(pid: i32) -> anyhow::Result<Entered> {
     };
     let (theirs, path) = match of(pid) {
         Ok(Some(theirs)) => theirs,
-        Ok(None) => return Err(Trouble::NoProcess(pid).into()),
+        Ok(None) if !processes::exists(pid) => return Err(Trouble::NoProcess(pid).into()),
         // Its descriptors cannot be looked at either, which is said in more detail.
-        Err(_) => return Ok(Entered::Yes),
+        Ok(None) | Err(_) => return Ok(Entered::Yes),
     };
     if theirs == number(OWN).map_err(trouble)? {
         return Ok(Entered::Yes);

@@ -2,6 +2,7 @@
 
 //! The descriptors of processes, as /proc shows them.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -62,16 +63,21 @@ pub fn walk(
 ) -> anyhow::Result<()> {
     let pids = match which {
         Which::Pid(pid) => vec![*pid],
-        Which::All | Which::Name(_) => numbers("/proc")?,
+        Which::All | Which::Name(_) => all(refused),
     };
     for pid in pids {
         let command = match command(pid) {
             Ok(command) => command,
-            Err(_) if matches!(which, Which::Pid(_)) => return Err(Trouble::NoProcess(pid).into()),
-            // It has ended.
-            Err(_) => continue,
+            Err(error) if is_gone(&error) && !exists(pid) => match which {
+                Which::Pid(_) => return Err(Trouble::NoProcess(pid).into()),
+                Which::All | Which::Name(_) => continue,
+            },
+            Err(source) => {
+                refused.push(Refused { pid, source });
+                continue;
+            }
         };
-        if matches!(which, Which::Name(name) if *name != command) {
+        if matches!(which, Which::Name(name) if cut(name) != command) {
             continue;
         }
         if let Err(source) = walk_process(pid, &command, &mut visit) {
@@ -79,6 +85,26 @@ pub fn walk(
         }
     }
     Ok(())
+}
+
+/// The processes that /proc shows.
+fn all(refused: &mut Vec<Refused>) -> Vec<i32> {
+    let (pids, source) = match numbers("/proc").or_else(gone_is_default) {
+        // There always is a process 1.
+        Ok(pids) if pids.contains(&1) => return pids,
+        Ok(pids) => {
+            let text = "/proc is not mounted, or hides processes";
+            (pids, io::Error::new(io::ErrorKind::PermissionDenied, text))
+        }
+        Err(source) => (Vec::new(), source),
+    };
+    refused.push(Refused { pid: 1, source });
+    pids
+}
+
+/// What the kernel keeps of a process's name: `TASK_COMM_LEN` less a zero.
+fn cut(name: &str) -> Cow<'_, str> {
+    String::from_utf8_lossy(&name.as_bytes()[..name.len().min(15)])
 }
 
 fn walk_process(pid: i32, command: &str, visit: &mut impl FnMut(&Descriptor)) -> io::Result<()> {
@@ -171,6 +197,11 @@ pub fn gone_is_default<T: Default>(error: io::Error) -> io::Result<T> {
         true => Ok(T::default()),
         false => Err(error),
     }
+}
+
+/// Whether there is such a process, whatever /proc shows of it.
+pub fn exists(pid: i32) -> bool {
+    !open(pid, PidfdFlags::empty()).is_err_and(|error| is_gone(&error))
 }
 
 /// A descriptor for a process.

@@ -11,7 +11,7 @@ use testkit::{sockets, wait_for};
 
 use crate::helper::Helper;
 use crate::program::{
-    Server, address, complaint, ends, found, on_terminal, parse_all, program, run, wrapped,
+    PATH, Server, address, complaint, ends, found, on_terminal, parse_all, program, run, wrapped,
 };
 
 pub const TWO_MORE: [&str; 2] = [
@@ -210,7 +210,6 @@ pub fn processes() {
             );
         };
         of_server(&format!("--pid {pid}"));
-        // The name that the kernel has, which is cut after 15 bytes.
         of_server("--name mptcp-subflows");
 
         let fd =
@@ -233,6 +232,24 @@ pub fn processes() {
             "{text}"
         );
     });
+}
+
+/// The kernel cuts the name of a process.
+pub fn long_name() {
+    let name = "a-name-of-more-than-15-bytes";
+    let folder = std::env::temp_dir().join(format!("mptcp-subflows-name-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::os::unix::fs::symlink(PATH, folder.join(name)).unwrap();
+    network::alone(&NO_ENDPOINTS, || {
+        let mut command = Command::new(folder.join(name));
+        let server = Server::spawn(command.args(["serve", "127.0.0.1:0"]));
+        let _client = sockets::connect(server.address.parse().unwrap());
+        wait_for("the connection", || {
+            let output = run(&format!("--name {name}"));
+            (output.status.code() == Some(0)).then_some(())
+        });
+    });
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 pub fn namespaces() {

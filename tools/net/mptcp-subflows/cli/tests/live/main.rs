@@ -36,6 +36,7 @@ fn main() {
     add(&live, "filters_choose", list::filters);
     add(&live, "fallbacks_have_facts", list::fallback);
     add(&live, "processes_are_chosen", list::processes);
+    add(&live, "names_are_cut_as_the_kernel_does", list::long_name);
     add(&live, "other_namespaces", list::namespaces);
     add(
         &[Mptcp, Root, Ipv6],
@@ -57,6 +58,7 @@ fn main() {
         "a_process_that_refuses_is_status_2",
         obstacles::refused,
     );
+    add(&live, "hidden_processes", obstacles::hidden_processes);
     add(
         &[Mptcp, Root, Seccomp],
         "without_netlink_descriptors_are_read",

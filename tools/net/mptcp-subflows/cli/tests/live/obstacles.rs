@@ -2,12 +2,14 @@
 
 //! What stands in the way of a look must be said, and never looks like "nothing there".
 
+use std::process::{Command, Output};
+
 use testkit::network::{self, NO_ENDPOINTS};
 use testkit::{kernel, sockets, wait_for};
 
 use crate::helper::Helper;
 use crate::list::{TWO_MORE, pair_with};
-use crate::program::{Server, complaint, found, parse_all, run, wrapped};
+use crate::program::{PATH, Server, complaint, found, parse_all, run, wrapped};
 
 /// root without any capability, as in many containers.
 const POWERLESS: &str = "setpriv --bounding-set=-all --inh-caps=-all";
@@ -63,6 +65,61 @@ pub fn refused() {
     });
 }
 
+/// Runs the program with another /proc, and without the capability to see through what that hides.
+fn with_proc(mount: &str, arguments: &str) -> Output {
+    let setpriv = "setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace";
+    let line = format!("mount {mount} /proc; exec {setpriv} {PATH} {arguments}");
+    Command::new("unshare")
+        .args(["--mount", "sh", "-ec", &line])
+        .output()
+        .unwrap()
+}
+
+pub fn hidden_processes() {
+    network::alone(&NO_ENDPOINTS, || {
+        let pair = Helper::start("pair");
+        let (name, pid) = (comm(&pair), pair.pid());
+        for mount in [
+            "-t proc -o hidepid=invisible,gid=65534 none",
+            "-t proc -o hidepid=noaccess,gid=65534 none",
+            "-t tmpfs none",
+        ] {
+            // The connections are there, but not whose they are.
+            let output = with_proc(mount, "--json");
+            let (status, text) = complaint(&output);
+            assert_eq!(status, Some(0), "{mount}: {text}");
+            assert!(
+                text.contains("the processes of 2 connections cannot be named"),
+                "{mount}: {text}"
+            );
+            assert_eq!(
+                parse_all(std::str::from_utf8(&output.stdout).unwrap()).len(),
+                2
+            );
+
+            // What is hidden could have any name.
+            for arguments in [
+                format!("--name {name}"),
+                "--name nobody".into(),
+                format!("--pid {pid}"),
+            ] {
+                let (status, text) = complaint(&with_proc(mount, &arguments));
+                assert_eq!(status, Some(2), "{mount}: {arguments}: {text}");
+                assert!(
+                    text.contains("cannot look into"),
+                    "{mount}: {arguments}: {text}"
+                );
+            }
+        }
+    });
+}
+
+/// The name that the kernel has for it.
+fn comm(helper: &Helper) -> String {
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", helper.pid()));
+    name.unwrap().trim_end().into()
+}
+
 pub fn no_netlink() {
     network::alone(&TWO_MORE, || {
         let pair = Helper::start("pair");
@@ -73,8 +130,7 @@ pub fn no_netlink() {
         let refuse = || kernel::without_family(libc::AF_NETLINK, libc::EACCES);
         kernel::restricted(refuse, || {
             // Without a PID, those of this network namespace only: other tests have such processes, too.
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
-            for arguments in [format!("--name {name}"), format!("--pid {pid}")] {
+            for arguments in [format!("--name {}", comm(&pair)), format!("--pid {pid}")] {
                 let output = run(&format!("--json {arguments}"));
                 let (status, text) = complaint(&output);
                 assert_eq!(status, Some(0), "{output:?}");

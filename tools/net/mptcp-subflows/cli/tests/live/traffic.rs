@@ -189,6 +189,7 @@ pub fn wrong_arguments() {
         "--watch 0",
         "--addr 10.0.0.0/33",
         "--state nowhere",
+        "--name=",
         "--json --openmetrics",
         "send 127.0.0.1",
         "send 127.0.0.1:1 --for 0",
