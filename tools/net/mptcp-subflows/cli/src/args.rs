@@ -24,7 +24,7 @@ use crate::{generate, traffic};
     version,
     args_conflicts_with_subcommands = true,
     max_term_width = 100,
-    after_help = "Exit status: 0 found, 1 nothing there, 2 could not look. With --openmetrics, 0 connections count as found."
+    after_help = "Exit status: 0 found, 1 nothing there, 2 could not look or not everywhere."
 )]
 pub struct Cli {
     #[command(subcommand)]

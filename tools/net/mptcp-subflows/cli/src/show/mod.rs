@@ -44,8 +44,7 @@ fn once(args: &Show, looker: &mut Looker) -> anyhow::Result<Outcome> {
     }
     match trouble {
         Some(trouble) => Err(trouble),
-        // A file of metrics must be replaced when the last connection is gone, too.
-        None if found || args.openmetrics => Ok(Outcome::Found),
+        None if found => Ok(Outcome::Found),
         None => Ok(Outcome::Nothing(nothing(&args.place))),
     }
 }
