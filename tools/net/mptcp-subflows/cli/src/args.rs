@@ -17,7 +17,8 @@ use crate::{generate, traffic};
 /// reports them through sock_diag. That takes no privileges and does not touch the processes. With
 /// the permission to look into the processes, it names them as well.
 ///
-/// Each path has a verdict: active, idle, backup, no ACK, lossy, fell back, connecting or closing.
+/// Each path has a verdict: active, idle, backup, no ACK (what is in flight timed out), lossy (2 % or more
+/// was sent again), fell back (to plain TCP), connecting or closing.
 #[derive(Parser)]
 #[command(
     name = "mptcp-subflows",
@@ -68,7 +69,8 @@ pub struct Show {
 
     /// Print metrics, for Prometheus or the textfile collector of its node_exporter
     ///
-    /// The counts are those of all connections that were chosen, so that their number is bounded.
+    /// These are sums over all chosen connections: there are as many of them, whatever the number of
+    /// connections.
     #[arg(long, conflicts_with_all = ["watch", "json"])]
     pub openmetrics: bool,
 
