@@ -17,14 +17,19 @@ cargo deb --no-build --locked --package mptcp-subflows-cli --output "$folder/"
 # Debian has no package of the standard library for musl: it is built as well,
 # without backtraces, which are most of it.
 musl=x86_64-unknown-linux-musl
-# What the standard library links for musl as libunwind, gcc has in libgcc_eh.
-# That of Debian needs a function of glibc, to find frames for a backtrace:
-# here there are none.
+# The standard library needs libunwind, which gcc has in libgcc_eh. That of
+# Debian needs glibc. In its place, backtraces end at once (_URC_END_OF_STACK),
+# and the rest is never called, as a panic aborts.
 unwind=$folder/unwind
 mkdir -p "$unwind"
-cp "$(gcc -print-file-name=libgcc_eh.a)" "$unwind/libunwind.a"
-musl-gcc -x c -c -o "$unwind/none.o" - <<<'int _dl_find_object(void *pc, void *found) { return -1; }'
-ar r "$unwind/libunwind.a" "$unwind/none.o"
+{
+	echo 'int _Unwind_Backtrace(void *trace, void *argument) { return 5; }'
+	printf 'void _Unwind_%s(void) { __builtin_trap(); }\n' DeleteException FindEnclosingFunction \
+		GetCFA GetDataRelBase GetIP GetIPInfo GetLanguageSpecificData GetRegionStart GetTextRelBase \
+		RaiseException SetGR SetIP
+} | musl-gcc -x c -c -o "$unwind/unwind.o" -
+rm -f "$unwind/libunwind.a"
+ar rc "$unwind/libunwind.a" "$unwind/unwind.o"
 CARGO_PROFILE_RELEASE_PANIC=abort RUSTC_BOOTSTRAP=1 \
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc \
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS='-C target-feature=+crt-static -C link-self-contained=no' \
