@@ -11,7 +11,9 @@ folder=$(realpath -m "${1:-target}")
 export CARGO_TARGET_DIR=$folder
 
 cargo build --release --locked --package mptcp-subflows-cli
-"$folder/release/mptcp-subflows" generate "$folder/release/generated"
+generated=$folder/release/generated
+"$folder/release/mptcp-subflows" generate "$generated"
+gzip -9fn "$generated"/*.1
 cargo deb --no-build --locked --package mptcp-subflows-cli --output "$folder/"
 
 # Debian has no package of the standard library for musl: it is built as well,
