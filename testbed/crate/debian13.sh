@@ -1,19 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Puts programs of Debian 13 into the cache, and prints the path of their folder: the oldest Rust with which
-# mptcp-subflows must build, and promtool, whose package would start a service. Nothing is installed.
+# mptcp-subflows must build, its clippy, and promtool, whose package would start a service. Nothing is installed.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 . "$TESTBED/debs-lib.sh"
 
 root=$CACHE/debian-13
-packages=(cargo rustc libstd-rust-dev promtool)
-programs=(cargo rustc promtool)
+packages=(cargo rustc libstd-rust-dev rust-clippy promtool)
+programs=(cargo rustc clippy-driver promtool)
 
 lock "$CACHE/debian-13.lock"
-if [[ ! -d $root ]]; then
+if [[ ! -f $root/packages || $(<"$root/packages") != "${packages[*]}" ]]; then
 	need_space "$CACHE" 1
-	say "downloading Rust and promtool of Debian 13 (120 MB)"
+	say "downloading Rust and promtool of Debian 13 (145 MB)"
 	use_suite trixie
 	# They need newer libraries than this machine has. A machine without any package would need these.
 	: >"$CACHE/apt/trixie/status"
@@ -35,7 +35,8 @@ if [[ ! -d $root ]]; then
 		END
 		chmod +x "$root.part/run/$program"
 	done
-	rm -rf "$debs"
+	echo "${packages[*]}" >"$root.part/packages"
+	rm -rf "$debs" "$root"
 	mv "$root.part" "$root"
 fi
 echo "$root/run"

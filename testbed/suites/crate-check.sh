@@ -7,9 +7,10 @@ set -euo pipefail
 
 manifest=$TOP/tools/net/mptcp-subflows/Cargo.toml
 
-# oldest_rust OPTION...: what Debian 13's Rust warns about is an error.
+# oldest_rust OPTION...: what Debian 13's Rust or its clippy warns about is an error. cargo clippy would look for
+# clippy-driver beside the dynamic linker, which starts these programs.
 oldest_rust() {
-	PATH=$debian13:$PATH RUSTFLAGS='-D warnings' \
+	PATH=$debian13:$PATH RUSTFLAGS='-D warnings' RUSTC_WORKSPACE_WRAPPER=$debian13/clippy-driver \
 		"$debian13/cargo" check --manifest-path "$manifest" --target-dir "$TOP/out/debian-13" --locked "$@"
 }
 
