@@ -156,7 +156,7 @@ impl SubflowFlags {
     }
 
     fn has(self, bit: u32) -> bool {
-        self.0 & 1 << bit != 0
+        self.0 & (1 << bit) != 0
     }
 
     /// This side requested MPTCP in the handshake of the first subflow.

@@ -208,7 +208,7 @@ impl TcpInfo {
             first
         };
         let byte: u8 = self.filled.read(offset)?;
-        Some(byte >> shift & ((1 << width) - 1))
+        Some((byte >> shift) & ((1 << width) - 1))
     }
 
     /// Window scaling of what is sent: the peer's window is shifted left by this many bits.

@@ -77,7 +77,7 @@ impl<T> Message<T> {
             local,
             remote,
             state: header.0[1].into(),
-            cookie: u64::from(header.word(44)) | u64::from(header.word(48)) << 32,
+            cookie: u64::from(header.word(44)) | (u64::from(header.word(48)) << 32),
             interface: NonZeroU32::new(interface),
             receive_queue: header.word(56),
             send_queue: header.word(60),
