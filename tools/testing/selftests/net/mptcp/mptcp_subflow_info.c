@@ -1742,15 +1742,16 @@ TEST_F_TIMEOUT(most_subflows, room, 300)
 			ASSERT_EQ(addrs.size, sizeof(struct addresses));
 
 			for (i = 0; i < MIN(room, MOST_SUBFLOWS); i++) {
-				const unsigned char *sfi = sf.data + i * sf.size;
-				struct addresses a;
+				const unsigned char *sfi;
 				union address want, got;
+				struct addresses a;
 
 				EXPECT_EQ(ti.data[i * ti.size],
 					  TCP_ESTABLISHED);
 				EXPECT_EQ(sf_ti.data[i * ti.size],
 					  TCP_ESTABLISHED);
 
+				sfi = sf.data + i * sf.size;
 				memcpy(&id, sfi, sizeof(id));
 				EXPECT_GT(id, last);
 				last = id;
