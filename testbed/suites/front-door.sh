@@ -108,6 +108,8 @@ if "${isolated[@]}" true; then
 	done
 	check "SEED=x" says 'must be numbers' : SEED=x
 	check "KERNEL=/none" says 'there is no such folder' : KERNEL=/none
+	check "full disk, with KERNEL" says "$copy/out/$BASE-user-[0-9]* needs 5 GB of free disk space" \
+		"$cache; mkdir out; mount -t tmpfs -o size=4500M none out" KERNEL="$PRISTINE"
 	check "KERNEL=/usr" says '/usr is not a kernel tree' "$cache" KERNEL=/usr
 	check "another make at work" waits
 	check "Ctrl-C" interrupted
