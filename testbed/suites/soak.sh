@@ -51,11 +51,12 @@ soak_both() {
 
 # progress: shows how far both kernels are, whenever one of them ends a block, until a block differs.
 progress() {
-	local now left
+	local now left shown=$before
 	while read -r _; do
 		same >/dev/null || break
 		now=$(both)
-		((now > before)) || continue
+		((now > shown)) || continue
+		shown=$now
 		left=$((SECONDS * (blocks - now) / (now - before)))
 		say "  $((now * block)) of $requests requests on both kernels, ends at $(date -d "+$left sec" +%H:%M) ($((left / 60 + 1)) min left)"
 	done
