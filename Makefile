@@ -30,7 +30,7 @@ test-ipv4: ## test the kernel without IPv6: KUnit, and the variants of the selft
 test-races: ## look for data races with KCSAN, in the Rust code too: 100,000 random requests, subflow churn
 	@testbed/suites/test-races.sh
 
-test-mutants: ## put 31 written and 230 generated defects into the code, one at a time, each of which a test must catch
+test-mutants: ## put 31 written and 231 generated defects into the code, one at a time, each of which a test must catch
 	@testbed/suites/test-mutants.sh $(MUTANTS)
 
 vm: ## boot the guest for a shell, or for one command, CMD='...'; if that exits with N, make prints "Error N"
