@@ -18,6 +18,9 @@ quick: ## test both implementations as user-mode Linux, which needs neither QEMU
 test: ## run all tests on the plain kernels, Rust and C; print KTAP, then the counts
 	@testbed/suites/test.sh
 
+test-arches: ## test both implementations on other architectures, which QEMU emulates: s390, which is big-endian
+	@testbed/suites/test-arches.sh
+
 test-one: ## run TEST='mptcp_subflow_info -v tcpinfo', another selftest, or TEST=kunit
 	@testbed/suites/test-one.sh
 
@@ -85,7 +88,7 @@ help: ## print this list
 	@sed -n 's/^#? \([^ ]*\) /\1\t/p' Makefile | expand -t 22 | sed 's/^/  /'
 
 #? KERNEL=DIR use a kernel tree of your own as the base, without changing it (default: Debian's package)
-#? ARCH=x86_64|um the architecture: um is user-mode Linux, a process of this machine (default: x86_64)
+#? ARCH=x86_64|um|s390 the architecture: um is user-mode Linux, a process of this machine (default: x86_64)
 #? IMPL=rust|c the implementation of the per-subflow options (default: rust)
 #? FLAVOUR=NAME the test kernel's configuration: plain, inline, ipv4, debug or kcsan; see Kconfig (default: plain)
 #? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which uses KVM if it works)
@@ -99,4 +102,4 @@ help: ## print this list
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR the cache of downloads and compiled objects (default: ~/.cache/mptcp-rust)
 
-.PHONY: all run quick test test-one test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare soak series series-check crate-check code-check packages pictures htmldocs rustdoc clean help
+.PHONY: all run quick test test-arches test-one test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare soak series series-check crate-check code-check packages pictures htmldocs rustdoc clean help

@@ -29,13 +29,23 @@ PATCHES=$TOP/patches/$BASE
 # shellcheck source=/dev/null
 . "$PATCHES/base.env"
 
+# This machine's architecture, user-mode Linux, and those for which arch/ says how to build and boot.
+mapfile -t crosses < <(cd "$TESTBED/arch" && printf '%s\n' *.env)
+crosses=("${crosses[@]%.env}")
 ARCH=${ARCH:-x86_64}
-one_of ARCH "$ARCH" x86_64 um
+one_of ARCH "$ARCH" x86_64 um "${crosses[@]}"
+CROSS=''
+if [[ -f $TESTBED/arch/$ARCH.env ]]; then
+	# shellcheck source=/dev/null
+	. "$TESTBED/arch/$ARCH.env"
+fi
 
 IMPL=${IMPL:-rust}
 one_of IMPL "$IMPL" rust c
 
 mapfile -t flavours < <(sed -n '/prompt "Flavour"/,/^endchoice/s/^config TESTBED_//p' "$TOP/Kconfig")
+# The others need what other architectures lack.
+[[ ! $CROSS ]] || flavours=(plain ipv4)
 FLAVOUR=${FLAVOUR:-plain}
 one_of FLAVOUR "$FLAVOUR" "${flavours[@],,}"
 
@@ -72,7 +82,13 @@ KIND=$prefix${KIND#plain-}
 OBJ=$OUT/$KIND
 LOGS=$OUT/log
 # image FOLDER: where the image is in a folder of objects.
-image() { [[ $ARCH == um ]] && echo "$1/linux" || echo "$1/arch/x86/boot/bzImage"; }
+image() {
+	case $ARCH in
+	x86_64) echo "$1/arch/x86/boot/bzImage" ;;
+	um) echo "$1/linux" ;;
+	*) echo "$1/$CROSS_IMAGE" ;;
+	esac
+}
 IMAGE=$(image "$OBJ")
 
 # writable FOLDER ADVICE: creates the folder if needed.
@@ -107,8 +123,9 @@ export KBUILD_KCONFIG=$TOP/Kconfig BASE_KCONFIG=$OUT/base.kconfig
 
 # with KIND COMMAND...: runs a script for another test kernel.
 with() {
-	local arch=x86_64 flavour=${1#um-}
-	[[ $1 != um-* ]] || arch=um
+	local arch=x86_64 flavour
+	[[ " um ${crosses[*]} " != *" ${1%%-*} "* ]] || arch=${1%%-*}
+	flavour=${1#"$arch"-}
 	[[ $flavour == *-* ]] && flavour=${flavour%-*} || flavour=plain
 	ARCH=$arch FLAVOUR=$flavour IMPL=${1##*-} "${@:2}"
 }

@@ -15,10 +15,8 @@ if [[ ! -f $root/packages || $(<"$root/packages") != "${packages[*]}" ]]; then
 	need_space "$CACHE" 1
 	say "downloading Rust and promtool of Debian 13 (145 MB)"
 	use_suite trixie
-	# They need newer libraries than this machine has. A machine without any package would need these.
-	: >"$CACHE/apt/trixie/status"
-	needed=$("${apt_get[@]}" "${from_suite[@]}" -o "Dir::State::status=$CACHE/apt/trixie/status" \
-		--simulate --no-install-recommends install "${packages[@]}" | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+	# They need newer libraries than this machine has.
+	needed=$(needed "${packages[@]}")
 	mapfile -t libraries < <(grep '^lib\|^zlib' <<<"$needed" | grep -v -e '-dev$' -e '^libpam' -e 'san[0-9]*$')
 	debs=$CACHE/debs/debian-13
 	mkdir -p "$debs"

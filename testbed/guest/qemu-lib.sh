@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
-# Sourced by vm.sh: how a guest runs in QEMU, with virtme-ng.
+# Sourced by vm.sh: how a guest of this machine's architecture runs in QEMU, with virtme-ng.
 set -euo pipefail
 
 accel=$("$TESTBED/guest/accel.sh")
@@ -26,4 +26,4 @@ done
 
 shell=("${vng[@]}" --qemu-opts=-no-reboot --shell "$TESTBED/guest/inside/shell.sh")
 # With --verbose, vng's standard error is the guest's console.
-run=("${vng[@]}" --verbose --exec)
+runs() { run=("${vng[@]}" --verbose --exec "$1"); }

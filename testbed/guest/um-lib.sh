@@ -9,7 +9,7 @@ set -euo pipefail
 what="the $KIND test kernel as user-mode Linux"
 # Where seccomp works, system calls and page faults of the guest are faster with it than with ptrace.
 um=("$IMAGE" rootfstype=hostfs rootflags=/ ro mem=1G seccomp=auto con=null con0=null,fd:2 con1=fd:0,fd:1 "uml_dir=$OUT/um"
-	init="$TESTBED/guest/inside/um.sh" "testbed_top=$TOP" "testbed_writable=$writable" "${arguments[@]}")
+	init="$TESTBED/guest/inside/init.sh" "testbed_top=$TOP" testbed_terminal=tty1 "testbed_writable=$writable" "${arguments[@]}")
 
 shell=("${um[@]}")
-run=("${um[@]}" --)
+runs() { run=("${um[@]}" -- "$1"); }

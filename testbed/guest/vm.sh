@@ -12,7 +12,7 @@ set -euo pipefail
 
 name=vm
 deadline=3600
-[[ $ARCH == um ]] && cpus=1 || cpus=2
+[[ $ARCH == x86_64 ]] && cpus=2 || cpus=1
 arguments=()
 qemu=''
 writable=''
@@ -39,12 +39,12 @@ if [[ $FLAVOUR == debug ]]; then
 	# five-level page tables, and KASAN would report a false positive.
 	[[ $ARCH != x86_64 ]] || arguments+=(no5lvl)
 fi
-# These set what, shell and run.
-if [[ $ARCH == um ]]; then
-	. "$TESTBED/guest/um-lib.sh"
-else
-	. "$TESTBED/guest/qemu-lib.sh"
-fi
+# These set what and shell, and define runs COMMAND, which sets run.
+case $ARCH in
+x86_64) . "$TESTBED/guest/qemu-lib.sh" ;;
+um) . "$TESTBED/guest/um-lib.sh" ;;
+*) . "$TESTBED/guest/cross-lib.sh" ;;
+esac
 
 if [[ $# == 0 ]]; then
 	[[ -t 0 && -t 1 ]] || die "a shell needs a terminal; without one, run a command: make vm CMD='...'"
@@ -69,13 +69,14 @@ cat >"$job" <<-END
 	fi
 	exec "$TESTBED/guest/inside/off.sh"
 END
+runs "bash $job"
 
 say "booting $what (console: ${console#"$TOP"/})"
 # QEMU reopens its standard output and error, which would truncate a plain file, so use pipes.
 exec {output}> >(exec cat) && output_cat=$!
 exec {errors}> >(exec cat >"$console") && errors_cat=$!
 # timeout runs in a process group of its own, and ends the guest with that group.
-timeout -k 5 "$deadline" "${run[@]}" "bash $job" </dev/null 1>&"$output" 2>&"$errors" &
+timeout -k 5 "$deadline" "${run[@]}" </dev/null 1>&"$output" 2>&"$errors" &
 guest=$!
 trap 'kill $guest 2>/dev/null || :; rm -f "$job"' EXIT
 trap 'exit 130' INT TERM

@@ -41,8 +41,8 @@ fi
 log=$LOGS/build-$KIND.log
 say "building the $KIND test kernel (log: ${log#"$TOP"/})"
 show=("$TESTBED/kernel/progress.py")
-# The time left can be estimated only for a build from scratch.
-if [[ ! -d $OBJ/rust ]]; then
+# The time left can be estimated only for a build from scratch whose steps are known.
+if [[ ! -d $OBJ/rust && -f $PATCHES/steps-$ARCH ]]; then
 	export CCACHE_STATSLOG=$OUT/ccache-statistics
 	show+=("$PATCHES/steps-$ARCH" "$CACHE/steps-$BASE-$KIND" "$CCACHE_STATSLOG")
 fi

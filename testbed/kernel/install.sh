@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs each Debian package in the list that is not installed yet.
+# Installs each Debian package in the list that is not installed yet, and those for another architecture.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
-[[ $(uname -m) == x86_64 ]] || die "the test kernel is for x86-64, and must be built on x86-64: this machine is $(uname -m)"
+[[ $(uname -m) == x86_64 ]] || die "the test kernels must be built on x86-64: this machine is $(uname -m)"
 
 mapfile -t packages <"$TESTBED/kernel/packages"
+[[ ! $CROSS ]] || packages+=("${CROSS_PACKAGES[@]}")
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
 	sed -n 's/^installed //p') || :
 mapfile -t missing < <(printf '%s\n' "${packages[@]}" | grep -vxF "$installed")

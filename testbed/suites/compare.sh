@@ -11,24 +11,34 @@ of_c=${prefix}c
 requests=${REQUESTS:-100000}
 seed=${SEED:-1}
 folder=$OUT/requests-$KIND
-replay="to repeat request N of a seed, run: make ARCH=$ARCH FLAVOUR=$FLAVOUR vm CMD='out/trials/release/fuzz run --seed SEED --only N', then again with IMPL=c"
-# User-mode Linux has no 32-bit programs, and its copies from user space ignore PROT_NONE. It is built without
-# BPF.
-if [[ $ARCH == um ]]; then
-	parts=(fuzz-64 states-64)
-	sizes=(64)
-	speed=600000
-else
+replay="to repeat request N of a seed, run: make ARCH=$ARCH FLAVOUR=$FLAVOUR vm CMD='out/trials/release/${CROSS:+$ARCH/}fuzz run --seed SEED --only N', then again with IMPL=c"
+case $ARCH in
+x86_64)
 	parts=(fuzz faults states bpf stall)
 	sizes=(64 32)
 	speed=100000
-fi
+	;;
+um)
+	# User-mode Linux has no 32-bit programs, and its copies from user space ignore PROT_NONE. It is built without
+	# BPF.
+	parts=(fuzz-64 states-64)
+	sizes=(64)
+	speed=600000
+	;;
+*)
+	# The others have programs of one size, and are built without BPF. Not all of them can write-protect a page
+	# for userfaultfd.
+	parts=("fuzz-$CROSS_BITS" "faults-$CROSS_BITS" "states-$CROSS_BITS")
+	sizes=("$CROSS_BITS")
+	speed=60000
+	;;
+esac
 
 # record KIND: makes the requests on a kernel. Prints the kind and the exit status.
 record() {
 	local status
 	with "$1" "$TESTBED/guest/vm.sh" -n requests -d $((600 + requests / 100)) -w "$folder/$1" \
-		"$TESTBED/guest/inside/requests.sh $trials $folder/$1 $requests $seed ${parts[*]}" \
+		"$TESTBED/guest/inside/requests.sh $programs $folder/$1 $requests $seed ${parts[*]}" \
 		>"$folder/$1.log" 2>&1 && status=0 || status=$?
 	echo "$1 $status"
 }
@@ -37,8 +47,8 @@ record_both() {
 	local kernel
 	for kernel in "$of_c" "$KIND"; do
 		record "$kernel" &
-		# A guest in QEMU has two processors, and user-mode Linux one.
-		[[ $ARCH == um ]] || wait
+		# A guest with virtme-ng has two processors, and any other has one.
+		[[ $ARCH != x86_64 ]] || wait
 	done
 	wait
 }
@@ -59,6 +69,8 @@ same_lines() {
 }
 
 trials=$("$TESTBED/trials/build.sh")
+# Those for the guest.
+programs=$trials${CROSS:+/$ARCH}
 rm -rf "$folder"
 for kernel in "$of_c" "$KIND"; do
 	with "$kernel" "$TESTBED/kernel/build.sh"
@@ -76,7 +88,7 @@ end_apart
 
 mkdir -p "$results"
 taps=("$results/compare-$KIND.tap")
-for part in "${parts[@]%-64}"; do
+for part in "${parts[@]%-*}"; do
 	case $part in
 	fuzz)
 		compared fuzz || say "$replay"

@@ -103,9 +103,10 @@ if "${isolated[@]}" true; then
 	check "no write permission" says "cannot write to $work/empty" "mount --bind -o ro $work/empty $work/empty" MPTCP_RUST_CACHE="$work/empty"
 	check "a space in the path" says "move or rename $copy/out/a b" "mkdir -p out/'a b'; mount --bind $copy out/'a b'; cd out/'a b'"
 	check "a space in the cache's path" says "move or rename $work/a b" : MPTCP_RUST_CACHE="$work/a b"
-	for wrong in FLAVOUR=guest IMPL=ada BASE=1.0 ACCEL=no; do
+	for wrong in ARCH=mips FLAVOUR=guest IMPL=ada BASE=1.0 ACCEL=no; do
 		check "$wrong" says "$wrong: ${wrong%=*} must be one of: [a-z0-9]" : "$wrong"
 	done
+	check "ARCH=s390" says 'ARCH=s390: ARCH must be one of: x86_64 um' : ARCH=s390
 	check "SEED=x" says 'must be numbers' : SEED=x
 	check "KERNEL=/none" says 'there is no such folder' : KERNEL=/none
 	check "full disk, with KERNEL" says "$copy/out/$BASE-user-[0-9]* needs 5 GB of free disk space" \

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests both implementations as user-mode Linux; of the other flavours, only the Rust kernel. The last line
-# counts the results.
+# Tests both implementations as user-mode Linux, or on another architecture; of the flavours other than plain,
+# only the Rust kernel. The last line counts the results.
+# usage: quick.sh [ARCH]
 set -euo pipefail
-export ARCH=um
+export ARCH=${1:-um}
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
 
@@ -17,11 +18,11 @@ programs() {
 "$TESTBED/kernel/build.sh" config
 start programs programs
 begin
-build_once um-c
-check "kernel: no warning from the um-c build" no_warning "$LOGS/build-um-c.log"
+build_once "$ARCH-c"
+check "kernel: no warning from the $ARCH-c build" no_warning "$LOGS/build-$ARCH-c.log"
 finish programs
 kunit "$KIND"
-for kind in "$KIND" um-c; do
+for kind in "$KIND" "$ARCH-c"; do
 	selftest mptcp_subflow_info "$kind" ./mptcp_subflow_info
 done
 script compare.sh

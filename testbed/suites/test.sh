@@ -4,6 +4,7 @@
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
+one_of ARCH "$ARCH" x86_64 um
 
 begin
 more=()

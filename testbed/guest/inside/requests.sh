@@ -4,15 +4,18 @@
 # another kernel.
 # usage: requests.sh PROGRAMS FOLDER REQUESTS SEED PART...
 # PART is fuzz, faults, states, bpf or stall. A 64-bit and a 32-bit program make the requests, or with
-# PART-64 a 64-bit program alone.
+# PART-64 or PART-32 that program alone.
 set -euo pipefail
 programs=$1 folder=$2 requests=$3 seed=$4
 
 for part in "${@:5}"; do
 	echo "testbed: running $part" >/dev/kmsg
-	name=${part%-64}
-	bits=(64)
-	[[ $part == *-64 || $part == faults ]] || bits+=(32)
+	name=${part%-*}
+	case $part in
+	*-*) bits=("${part#*-}") ;;
+	faults) bits=(64) ;;
+	*) bits=(64 32) ;;
+	esac
 	jobs=()
 	for b in "${bits[@]}"; do
 		[[ $b == 64 ]] && program=$programs/$name || program=$programs/32-bit/$name

@@ -56,13 +56,22 @@ pub fn index(address: usize) -> Option<usize> {
     Some(page * PAGE + offset)
 }
 
-/// Where Linux puts programs, their heaps, mappings and stacks: of 32 bits and of 64, each from below
-/// and from above. The last page of all is not used.
-const PROGRAMS: [Range<u64>; 4] = [
+/// Where Linux puts programs, their heaps, mappings and stacks, each from below and from above. The last
+/// page of all is not used.
+const PROGRAMS: [Range<u64>; 8] = [
+    // i386
     0x5000_0000..0x6000_0000,
     0xe000_0000..0xffff_e000,
+    // x86_64
     0x5000_0000_0000..0x6000_0000_0000,
     0x7000_0000_0000..0x7fff_ffff_e000,
+    // arm
+    0x0040_0000..0x1000_0000,
+    0xb000_0000..0xc000_0000,
+    // arm64
+    0xaaaa_0000_0000..0xffff_ffff_e000,
+    // s390
+    0x02aa_0000_0000..0x03ff_ffff_e000,
 ];
 
 /// Whether the program itself may have memory at an address. No request may point there.
