@@ -258,6 +258,12 @@ impl Prober {
                 if met || self.writer[index..][..CLOCK] != [n; CLOCK] {
                     continue;
                 }
+                // A copy that faults may leave out bytes before the fault.
+                let written = (index..index + CLOCK)
+                    .all(|index| self.changed(index, self.image.each_ref().map(|i| i.byte(index))));
+                if !written {
+                    continue;
+                }
                 let seen = &mut seen_mut(known, write.what)[field..][..CLOCK];
                 for image in &self.image {
                     let now: [_; CLOCK] = array::from_fn(|n| image.byte(index + n));
@@ -271,11 +277,16 @@ impl Prober {
         }
     }
 
+    /// Whether the byte at `index`, which is `after` each run, has changed in either.
+    fn changed(&self, index: usize, after: [u8; 2]) -> bool {
+        let requested = self.probe.byte(space::address(index));
+        requested.map_or(self.fill, |byte| [byte; 2]) != after
+    }
+
     /// How the byte at `index` is shown, which is `after` each run, if it was written.
     fn token(&self, index: usize, after: [u8; 2], known: Option<&Snapshot>) -> Option<Token> {
         let address = space::address(index);
-        let requested = self.probe.byte(address);
-        let changed = requested.map_or(self.fill, |byte| [byte; 2]) != after;
+        let changed = self.changed(index, after);
 
         let write = self.writes.get(usize::from(self.writer[index]));
         let part = write.zip(known).and_then(|(write, known)| {
@@ -287,7 +298,8 @@ impl Prober {
             Some((Class::Own, byte)) if after == [byte; 2] => Some(Token::Own),
             // If the byte is one of the request, it may have been the same before.
             Some((Class::Clock, _))
-                if (changed || requested.is_some()) && !self.back.contains(&index) =>
+                if (changed || self.probe.byte(address).is_some())
+                    && !self.back.contains(&index) =>
             {
                 Some(Token::Clock)
             }
