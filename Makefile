@@ -18,7 +18,7 @@ quick: ## test both implementations as user-mode Linux, which needs neither QEMU
 test: ## run all tests on the plain kernels, Rust and C; print KTAP, then the counts
 	@testbed/suites/test.sh
 
-test-arches: ## test both implementations on other architectures, which QEMU emulates: arm64, and s390, which is big-endian
+test-arches: ## test both implementations on other architectures, which QEMU emulates: arm, which has 32 bits, arm64, and s390, which is big-endian
 	@testbed/suites/test-arches.sh
 
 test-one: ## run TEST='mptcp_subflow_info -v tcpinfo', another selftest, or TEST=kunit
@@ -88,7 +88,7 @@ help: ## print this list
 	@sed -n 's/^#? \([^ ]*\) /\1\t/p' Makefile | expand -t 22 | sed 's/^/  /'
 
 #? KERNEL=DIR use a kernel tree of your own as the base, without changing it (default: Debian's package)
-#? ARCH=x86_64|um|arm64|s390 the architecture: um is user-mode Linux, a process of this machine (default: x86_64)
+#? ARCH=x86_64|um|arm|arm64|s390 the architecture: um is user-mode Linux, a process of this machine (default: x86_64)
 #? IMPL=rust|c the implementation of the per-subflow options (default: rust)
 #? FLAVOUR=NAME the test kernel's configuration: plain, inline, ipv4, debug or kcsan; see Kconfig (default: plain)
 #? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which uses KVM if it works)

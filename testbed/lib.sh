@@ -182,7 +182,7 @@ cargo_install() {
 # piggy.S includes the compressed image by .incbin, which ccache does not see: it would return the object of
 # another image of the same length. The checksum makes the compiler's command differ.
 # shellcheck disable=SC2016
-piggy='AFLAGS_piggy.o=-DSUM=$(shell cksum <arch/x86/boot/compressed/vmlinux.bin.gz | cut -d" " -f1)'
+piggy='AFLAGS_piggy.o=-DSUM=$(shell cat arch/x86/boot/compressed/vmlinux.bin.gz arch/arm/boot/compressed/piggy_data 2>/dev/null | cksum | cut -d" " -f1)'
 
 # The kernel's makefiles let KCSAN instrument C code only. rustc can instrument Rust code, too: with the
 # options of scripts/Makefile.kcsan, and a target that allows it.

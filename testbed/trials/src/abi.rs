@@ -29,9 +29,11 @@ pub const TCP_INFO_SIZE: usize = 280;
 pub const MPTCP_INFO_SIZE: usize = size_of::<MptcpInfo>();
 /// Size of `struct mptcp_subflow_addrs`: two of `struct sockaddr_storage`.
 pub const SUBFLOW_ADDRS_SIZE: usize = 2 * 128;
+/// Whether the kernel is a 32-bit one. A 32-bit program for x86 runs on a 64-bit kernel here.
+pub const KERNEL_HAS_32_BITS: bool = cfg!(target_arch = "arm");
 /// Offset of the addresses in `struct mptcp_subflow_info`, behind the subflow's id. The kernel's own:
 /// a 32-bit compiler has 4.
-pub const SUBFLOW_INFO_ADDRS: usize = 8;
+pub const SUBFLOW_INFO_ADDRS: usize = if KERNEL_HAS_32_BITS { 4 } else { 8 };
 /// Size of `struct mptcp_subflow_info`.
 pub const SUBFLOW_INFO_SIZE: usize = SUBFLOW_INFO_ADDRS + SUBFLOW_ADDRS_SIZE;
 

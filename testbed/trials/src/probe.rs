@@ -165,8 +165,12 @@ fn planned(probe: &Probe, space: &Space, subflows: Option<usize>) -> Option<Vec<
             let address = begin.wrapping_add((n * size) as u64);
             Write {
                 what: what(n),
-                // A 32-bit program has no memory at a larger address.
-                address: usize::try_from(address).unwrap_or(0),
+                address: match usize::try_from(address) {
+                    Ok(address) => address,
+                    Err(_) if abi::KERNEL_HAS_32_BITS => address as usize,
+                    // A 32-bit program has no memory at a larger address.
+                    Err(_) => 0,
+                },
                 len: size,
             }
         })

@@ -7,8 +7,7 @@ use std::mem::offset_of;
 use bytemuck::bytes_of;
 use fastrand::Rng;
 use mptcp_trials::abi::{
-    self, FullInfo, MPTCP_INFO_SIZE, SUBFLOW_ADDRS_SIZE, SUBFLOW_INFO_SIZE, SubflowData,
-    TCP_INFO_SIZE,
+    self, FullInfo, MPTCP_INFO_SIZE, SUBFLOW_ADDRS_SIZE, SubflowData, TCP_INFO_SIZE,
 };
 use mptcp_trials::probe::Probe;
 use mptcp_trials::space::{self, near};
@@ -54,13 +53,21 @@ const SIZES: [u32; 12] = [
     u32::MAX,
 ];
 
-/// The request number `n` of `seed` for a program of so many bits, and the index of the role that it is
-/// made to.
-pub fn generate(seed: u64, n: u64, bits: u32, roles: &[Role]) -> (usize, Probe) {
+/// What requests are made for.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The bits of the program.
+    pub bits: u32,
+    /// The kernel's size of `struct mptcp_subflow_info`.
+    pub subflow_info: usize,
+}
+
+/// The request number `n` of `seed`, and the index of the role that it is made to.
+pub fn generate(seed: u64, n: u64, target: Target, roles: &[Role]) -> (usize, Probe) {
     // The generator's sequences for neighbouring seeds have much in common.
     let mut rng = Random(Rng::with_seed(seed ^ Rng::with_seed(n).u64(..)));
-    let (subject, mut request) = rng.request(roles);
-    if bits == 32 {
+    let (subject, mut request) = rng.request(roles, target.subflow_info);
+    if target.bits == 32 {
         request.optval &= u64::from(u32::MAX);
         request.optlen &= u64::from(u32::MAX);
     }
@@ -123,7 +130,7 @@ impl Random {
         from[self.below(from.len() as u64) as usize]
     }
 
-    fn request(&mut self, roles: &[Role]) -> (usize, Request) {
+    fn request(&mut self, roles: &[Role], subflow_info: usize) -> (usize, Request) {
         let subject = self.below(roles.len() as u64) as usize;
         let subflows = u64::from(roles[subject].subflows());
         let option = match self.below(100) {
@@ -136,7 +143,7 @@ impl Random {
         let (optval, header, len, end) = match option {
             abi::MPTCP_TCPINFO => self.subflow_data(TCP_INFO_SIZE, subflows),
             abi::MPTCP_SUBFLOW_ADDRS => self.subflow_data(SUBFLOW_ADDRS_SIZE, subflows),
-            abi::MPTCP_FULL_INFO => self.full_info(subflows),
+            abi::MPTCP_FULL_INFO => self.full_info(subflow_info, subflows),
             _ => {
                 let optval = self.place(MPTCP_INFO_SIZE as u64, 0, 0, None);
                 let len = self.len_around(MPTCP_INFO_SIZE as u64);
@@ -262,7 +269,7 @@ impl Random {
     }
 
     /// The same for `MPTCP_FULL_INFO`.
-    fn full_info(&mut self, subflows: u64) -> (u64, Vec<u8>, i32, u64) {
+    fn full_info(&mut self, kernel: usize, subflows: u64) -> (u64, Vec<u8>, i32, u64) {
         let header = size_of::<FullInfo>() as u64;
         let info = match self.below(4) {
             0 => 0,
@@ -271,9 +278,9 @@ impl Random {
         };
         let optval = self.place(header, info, 1, None);
         let size_tcpinfo_user = self.size_user(TCP_INFO_SIZE);
-        let size_sfinfo_user = self.size_user(SUBFLOW_INFO_SIZE);
+        let size_sfinfo_user = self.size_user(kernel);
         let tcp_info_size = u64::from(size_tcpinfo_user).min(TCP_INFO_SIZE as u64);
-        let subflow_info_size = u64::from(size_sfinfo_user).min(SUBFLOW_INFO_SIZE as u64);
+        let subflow_info_size = u64::from(size_sfinfo_user).min(kernel as u64);
         let subflow_info = self.place(0, subflow_info_size, subflows, Some(optval));
         let other = self.pick(&[optval, subflow_info]);
         let full = FullInfo {
@@ -301,7 +308,11 @@ mod tests {
 
     fn all(bits: u32) -> Vec<(Role, Probe)> {
         let roles = Role::all();
-        let one = |n| generate(1, n, bits, &roles);
+        let target = Target {
+            bits,
+            subflow_info: abi::SUBFLOW_INFO_SIZE,
+        };
+        let one = |n| generate(1, n, target, &roles);
         (0..20_000)
             .map(one)
             .map(|(subject, probe)| (roles[subject], probe))

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use generate::generate;
+use generate::{Target, generate};
+use mptcp_trials::abi::SUBFLOW_INFO_SIZE;
 use mptcp_trials::prober::{self, Prober};
 use mptcp_trials::records::{Compare, Recorder};
 use mptcp_trials::subjects::{self, Role, Subject};
@@ -77,9 +78,26 @@ fn main() -> ExitCode {
     })
 }
 
+/// Of this program and the running kernel.
+const TARGET: Target = Target {
+    bits: usize::BITS,
+    subflow_info: SUBFLOW_INFO_SIZE,
+};
+
 /// Identifies the requests: a 32-bit program cannot make all those that a 64-bit program can.
-fn title(seed: u64, bits: u32) -> String {
-    format!("{bits}-bit requests of seed {seed}")
+fn title(seed: u64, Target { bits, subflow_info }: Target) -> String {
+    format!("{bits}-bit requests, mptcp_subflow_info of {subflow_info} bytes, seed {seed}")
+}
+
+/// The opposite of [`title()`].
+fn parse_title(title: &str) -> Option<(u64, Target)> {
+    let (bits, rest) = title.split_once("-bit requests, mptcp_subflow_info of ")?;
+    let (subflow_info, seed) = rest.split_once(" bytes, seed ")?;
+    let target = Target {
+        bits: bits.parse().ok()?,
+        subflow_info: subflow_info.parse().ok()?,
+    };
+    Some((seed.parse().ok()?, target))
 }
 
 /// What makes the requests of a seed, and to whom.
@@ -98,7 +116,7 @@ impl Run {
 
     /// Makes the request number `n` of `seed`, and returns the result.
     fn one(&mut self, seed: u64, n: u64, roles: &[Role]) -> Result<String> {
-        let (subject, probe) = generate(seed, n, usize::BITS, roles);
+        let (subject, probe) = generate(seed, n, TARGET, roles);
         Ok(self.prober.probe(probe, &mut self.subjects[subject])?)
     }
 
@@ -123,7 +141,7 @@ impl Run {
 }
 
 fn run(seed: u64, count: u64, output: &Path) -> Result<ExitCode> {
-    let mut file = Recorder::new(output, &title(seed, usize::BITS))?;
+    let mut file = Recorder::new(output, &title(seed, TARGET))?;
     Run::new()?.all(seed, count, |result| file.line(result))?;
     file.end()?;
     Ok(ExitCode::SUCCESS)
@@ -149,7 +167,7 @@ fn digest(seed: u64, blocks: u64, count: u64, output: &Path) -> Result<ExitCode>
 
 fn replay(seed: u64, n: u64) -> Result<ExitCode> {
     let roles = Role::all();
-    let (subject, probe) = generate(seed, n, usize::BITS, &roles);
+    let (subject, probe) = generate(seed, n, TARGET, &roles);
     println!("{}: {probe}", roles[subject]);
     println!("{}", Run::new()?.one(seed, n, &roles)?);
     Ok(ExitCode::SUCCESS)
@@ -158,11 +176,34 @@ fn replay(seed: u64, n: u64) -> Result<ExitCode> {
 fn compare(compare: &Compare) -> ExitCode {
     let roles = Role::all();
     compare.run("requests had the same result", |title, n| {
-        let (bits, seed) = title
-            .split_once("-bit requests of seed ")
-            .context("not a file of this program")?;
-        let (subject, probe) = generate(seed.parse()?, n, bits.parse()?, &roles);
+        let (seed, target) = parse_title(title).context("not a file of this program")?;
+        let (subject, probe) = generate(seed, n, target, &roles);
         let role = roles[subject];
         Ok(format!("{title}, number {n}, to the {role}: {probe}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn title_can_be_parsed() {
+        let target = Target {
+            bits: 32,
+            subflow_info: 260,
+        };
+        let parsed = parse_title(&title(7, target));
+        assert!(matches!(
+            parsed,
+            Some((
+                7,
+                Target {
+                    bits: 32,
+                    subflow_info: 260
+                }
+            ))
+        ));
+        assert!(parse_title("requests with a fault").is_none());
+    }
 }
