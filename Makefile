@@ -6,6 +6,11 @@ export ARCH BASE KERNEL IMPL FLAVOUR ACCEL V
 override export CMD := $(value CMD)
 export REQUEST REQUESTS SEED TEST
 
+# The architectures of a target, if it is not for all.
+run soak: export ARCHES := x86_64 um
+test test-debug test-ipv4 test-races test-arches test-mutants: export ARCHES := x86_64
+bench profile pictures series-check code-check: export ARCHES := x86_64
+
 all: ## build the test kernel and print where its image is (make LLVM=1 does the same)
 	@testbed/kernel/build.sh
 
@@ -13,7 +18,7 @@ run: ## build, boot, and show the subflows of one MPTCP connection over two path
 	@testbed/guest/run.sh
 
 quick: ## test both implementations as user-mode Linux, which needs neither QEMU nor KVM (half a minute, besides the builds)
-	@testbed/suites/quick.sh
+	@testbed/suites/quick.sh $(filter-out x86_64,$(ARCH))
 
 test: ## run all tests on the plain kernels, Rust and C; print KTAP, then the counts
 	@testbed/suites/test.sh
@@ -33,7 +38,7 @@ test-ipv4: ## test the kernel without IPv6: KUnit, and the variants of the selft
 test-races: ## look for data races with KCSAN, in the Rust code too: 100,000 random requests, subflow churn
 	@testbed/suites/test-races.sh
 
-test-mutants: ## put 31 written and 231 generated defects into the code, one at a time, each of which a test must catch
+test-mutants: ## put 31 written and 231 generated defects into the code, one at a time, which the tests must catch
 	@testbed/suites/test-mutants.sh $(MUTANTS)
 
 vm: ## boot the guest for a shell, or for one command, CMD='...'; if that exits with N, make prints "Error N"

@@ -3,7 +3,6 @@
 # Measures the cost of each request in C and in Rust, and writes the table and the plot.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
-one_of ARCH "$ARCH" x86_64
 
 # The last one has the C helpers inlined into the Rust code.
 kernels=(c rust inline-rust)

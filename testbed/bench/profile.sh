@@ -5,7 +5,6 @@
 # REQUEST is part of a name in the table of bench.sh, such as 'MPTCP_TCPINFO 1 count only'.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
-one_of ARCH "$ARCH" x86_64
 
 [[ $# -gt 0 ]] || die "REQUEST is not set: REQUEST='MPTCP_TCPINFO 1 full elements', or another name in the table of make bench"
 request=${*: -1}

@@ -4,7 +4,6 @@
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
-one_of ARCH "$ARCH" x86_64 um
 
 begin
 more=()
