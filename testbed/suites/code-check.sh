@@ -53,7 +53,7 @@ mkdir -p "$results"
 
 say "checking the sources"
 mapfile -t scripts < <(find "$TESTBED" -name target -prune -o -name '*.sh' -print)
-check "shellcheck" shellcheck "${scripts[@]}" "$TOP/.ci/run"
+check "shellcheck" shellcheck "${scripts[@]}" "$TESTBED"/arch/*.env "$TOP/.ci/run"
 check "scripts: those called lib.sh, and only those, are sourced" sourced_only "${scripts[@]}"
 script front-door.sh
 check "kernel: rustfmtcheck" kmake rustfmtcheck
