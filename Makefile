@@ -8,7 +8,7 @@ export REQUEST REQUESTS SEED TEST
 
 # The architectures of a target, if it is not for all.
 run soak: export ARCHES := x86_64 um
-test test-debug test-ipv4 test-races test-arches test-mutants: export ARCHES := x86_64
+test test-debug test-ipv4 test-races test-arches test-configs test-mutants: export ARCHES := x86_64
 bench profile pictures series-check code-check: export ARCHES := x86_64
 
 all: ## build the test kernel and print where its image is (make LLVM=1 does the same)
@@ -37,6 +37,9 @@ test-ipv4: ## test the kernel without IPv6: KUnit, and the variants of the selft
 
 test-races: ## look for data races with KCSAN, in the Rust code too: 100,000 random requests, subflow churn
 	@testbed/suites/test-races.sh
+
+test-configs: ## build the series with 36 unusual configurations, 32 of which are random
+	@testbed/suites/test-configs.sh $(CONFIGS)
 
 test-mutants: ## put 31 written and 231 generated defects into the code, one at a time, which the tests must catch
 	@testbed/suites/test-mutants.sh $(MUTANTS)
@@ -102,9 +105,10 @@ help: ## print this list
 #? REQUEST='...' the request of make profile, by its name in the table of make bench
 #? REQUESTS=N the number of random requests (default: 100000; make test, make test-debug: 1000000)
 #? SEED=N the seed of the random requests (default: 1)
+#? CONFIGS='NAME...' the configurations for make test-configs: cfi, lto, allmodconfig, random-SEED (default: all)
 #? MUTANTS='NAME...' the defects for make test-mutants: patches in testbed/suites/mutants/, and generated ones (default: all)
 #? BASE=VERSION the base kernel, a folder in patches/ (default: the newest)
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR the cache of downloads and compiled objects (default: ~/.cache/mptcp-rust)
 
-.PHONY: all run quick test test-arches test-one test-debug test-ipv4 test-races test-mutants vm menuconfig bench profile compare soak series series-check crate-check code-check packages pictures htmldocs rustdoc clean help
+.PHONY: all run quick test test-arches test-one test-debug test-ipv4 test-races test-configs test-mutants vm menuconfig bench profile compare soak series series-check crate-check code-check packages pictures htmldocs rustdoc clean help

@@ -105,7 +105,7 @@ writable "$LOGS" "clone the repository to a folder of yours, or change the owner
 
 # rustc and clang must use the same version of LLVM. The package list names it.
 LLVM=/usr/lib/llvm-$(sed -n 's/^clang-//p' "$TESTBED/kernel/packages")
-BINDGEN=$CACHE/bindgen-0.73.2
+BINDGEN=$CACHE/bindgen-${BINDGEN_VERSION:-0.73.2}
 VENV=$CACHE/venv-$(cksum <"$TESTBED/kernel/requirements.txt" | cut -d ' ' -f 1)
 export PATH=$LLVM/bin:$BINDGEN/bin:/usr/bin:/usr/sbin:/bin:/sbin:$VENV/bin
 export LIBCLANG_PATH=$LLVM/lib

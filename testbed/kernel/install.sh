@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs each Debian package in the list that is not installed yet, and those for another architecture.
+# Installs each Debian package in the list that is not installed yet, those for another architecture, and those named.
+# usage: install.sh [PACKAGE]...
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
@@ -8,6 +9,7 @@ set -euo pipefail
 
 mapfile -t packages <"$TESTBED/kernel/packages"
 [[ ! $CROSS ]] || packages+=("${CROSS_PACKAGES[@]}")
+packages+=("$@")
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
 	sed -n 's/^installed //p') || :
 mapfile -t missing < <(printf '%s\n' "${packages[@]}" | grep -vxF "$installed")
