@@ -7,7 +7,8 @@ override export CMD := $(value CMD)
 export REQUEST REQUESTS SEED TEST
 
 # The architectures of a target, if it is not for all.
-run soak: export ARCHES := x86_64 um
+run: export ARCHES := x86_64 um
+soak: export ARCHES := um
 test test-debug test-ipv4 test-races test-arches test-configs test-mutants: export ARCHES := x86_64
 bench profile pictures series-check code-check: export ARCHES := x86_64
 

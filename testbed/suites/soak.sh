@@ -3,7 +3,7 @@
 # Makes many random requests on both kernels, side by side as user-mode Linux, and compares digests of
 # the results. A run that was ended continues with the next call.
 set -euo pipefail
-export ARCH=um
+export ARCH=${ARCH:-um}
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
 
@@ -96,9 +96,9 @@ apart soak_both
 progress <&"$apart"
 end_apart
 if different=$(same); then
-	check "both kernels made all requests" test "$(both)" == "$blocks"
+	check "both kernels made all requests" test "$(both)" -ge "$blocks"
 	for kernel in "${kernels[@]}"; do
-		[[ $(lines "$kernel") == "$blocks" ]] || tail -n 3 "$folder/$kernel.log"
+		(($(lines "$kernel") >= blocks)) || tail -n 3 "$folder/$kernel.log"
 		quiet "soak-$kernel"
 	done
 	figure="$(($(both) * block)) requests had the same result"
