@@ -106,7 +106,7 @@ help: ## print this list
 #? REQUEST='...' the request of make profile, by its name in the table of make bench
 #? REQUESTS=N the number of random requests (default: 100000; make test, make test-debug: 1000000)
 #? SEED=N the seed of the random requests (default: 1)
-#? CONFIGS='NAME...' the configurations for make test-configs: cfi, lto, allmodconfig, random-SEED (default: all)
+#? CONFIGS='NAME...' the configurations for make test-configs: cfi, lto, allmodconfig, bindgen-VERSION, random-SEED (default: all)
 #? MUTANTS='NAME...' the defects for make test-mutants: patches in testbed/suites/mutants/, and generated ones (default: all)
 #? BASE=VERSION the base kernel, a folder in patches/ (default: the newest)
 #? V=1 show the commands

@@ -48,18 +48,18 @@ configured() {
 	KCONFIG_ALLCONFIG=$OBJ/wanted kmake -s "$goal" && ! grep '=y$' "$OBJ/wanted" | grep -vxFf "$OBJ/.config"
 }
 
-# It defines what the Rust code needs of TCP.
-others=(net/ipv4/tcp.o)
+# This object defines what the Rust code needs of TCP.
+tcp=net/ipv4/tcp.o
 
 built() {
-	kmake -s -j2 "${options[@]}" rust/ net/mptcp/ "${others[@]}"
+	kmake -s -j2 "${options[@]}" rust/ net/mptcp/ "$tcp"
 }
 
 # undefined: prints what the code of the series needs of Rust, MPTCP and TCP, but no object defines. What sanitizers
 # and inlined helpers need besides is in the rest of the kernel, which is not built.
 undefined() {
 	comm -23 <({ llvm-nm -uj net/mptcp/subflow_info.o | grep '^_R\|^rust_\|^tcp_\|^mptcp_'; llvm-nm -uj rust/kernel.o | grep mptcp; } | sort -u) \
-		<(llvm-nm -Uj rust/*.o rust/helpers/*.o net/mptcp/*.o "${others[@]}" | sort -u)
+		<(llvm-nm -Uj rust/*.o rust/helpers/*.o net/mptcp/*.o "$tcp" | sort -u)
 }
 
 # verdict: builds it, and prints what is wrong. Fails if anything is.
