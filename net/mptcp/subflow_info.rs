@@ -27,6 +27,7 @@ use kernel::{
     bindings,
     error::from_result,
     net::mptcp::{
+        kmsan_unpoison,
         FullInfo,
         FullInfoHeader,
         LockedSock,
@@ -269,7 +270,9 @@ fn subflow_data<E: Element>(msk: &LockedSock, opt: &SockOpt) -> Result {
 
     let header: [u32; 4] = transmute!(request.reply(num_subflows, &array));
 
-    opt.optval(size_of::<SubflowData>()).writer().write(&header)
+    opt.optval(size_of::<SubflowData>())
+        .writer()
+        .write(kmsan_unpoison(&header))
 }
 
 /// Validates a request for [`FullInfo`].
@@ -325,6 +328,8 @@ fn full_info(msk: &LockedSock, opt: &SockOpt) -> Result {
     let len = len.min(usize_into_u32::<{ size_of::<FullInfo>() }>());
 
     opt.optlen.put_u32(len)?;
+    // C code fills in the rest.
+    kmsan_unpoison(&info.header);
     write_truncated(opt.optval(len.into_safe_cast()), &info)
 }
 

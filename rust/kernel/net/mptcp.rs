@@ -3,15 +3,13 @@
 //! Multipath TCP (MPTCP) sockets and their subflows.
 //!
 //! An MPTCP connection uses one or more TCP connections, its subflows, at the same time. The
-//! protocol is described in [RFC 8684].
+//! protocol is described in [RFC 8684](https://datatracker.ietf.org/doc/html/rfc8684).
 //!
 //! Structures for user space have no padding, and so no uninitialized bytes to leak. Those that C
 //! fills in are opaque to Rust.
 //!
 //! C headers: [`net/mptcp/protocol.h`](srctree/net/mptcp/protocol.h),
 //! [`include/uapi/linux/mptcp.h`](srctree/include/uapi/linux/mptcp.h)
-//!
-//! [RFC 8684]: https://datatracker.ietf.org/doc/html/rfc8684
 
 use crate::{
     bindings,
@@ -41,11 +39,12 @@ static_assert!(
         == bindings::OFFSETOF_MPTCP_SUBFLOW_ID
 );
 
-/// Asserts that a structure has the size and the alignment of its C counterpart.
+/// Asserts that a structure has the size and the alignment of its C counterpart, and its offsets.
 macro_rules! assert_layout {
-    ($rust:ident == $c:ident) => {
+    ($rust:ident == $c:ident $(: $($field:ident)*)?) => {
         static_assert!(size_of::<$rust>() == size_of::<bindings::$c>());
         static_assert!(align_of::<$rust>() == align_of::<bindings::$c>());
+        $(assert_offsets! { $rust == $c: $($field)* })?
     };
 }
 
@@ -56,17 +55,26 @@ macro_rules! assert_offsets {
     };
 }
 
+/// Marks a value that Rust code has written as initialized, which KMSAN does not see by itself.
+#[inline]
+pub fn kmsan_unpoison<T: IntoBytes>(value: &T) -> &T {
+    // SAFETY: `value` is valid, and has no uninitialized byte, since `T` implements `IntoBytes`.
+    #[cfg(CONFIG_KMSAN)]
+    unsafe {
+        bindings::kmsan_unpoison_memory((&raw const *value).cast(), size_of::<T>())
+    };
+    value
+}
+
 /// An MPTCP socket, either a connection or a listener, whose lock the current task holds.
 ///
 /// Code that accesses what this lock protects, but does not hold it, does not compile.
 ///
 /// # Invariants
 ///
-/// - The underlying [`struct mptcp_sock`] is initialized.
+/// - The underlying [`struct mptcp_sock`](srctree/net/mptcp/protocol.h) is initialized.
 /// - The current task owns its socket lock, and does not release it while `self` is borrowed.
 /// - The socket is in no accept queue: `socket()` created it, or `accept()` returned it.
-///
-/// [`struct mptcp_sock`]: srctree/net/mptcp/protocol.h
 #[repr(transparent)]
 pub struct LockedSock(Opaque<CSock>);
 
@@ -115,17 +123,14 @@ impl LockedSock {
 ///
 /// # Invariants
 ///
-/// - The underlying [`struct mptcp_subflow_context`] is initialized.
+/// - The underlying [`struct mptcp_subflow_context`](srctree/net/mptcp/protocol.h) is initialized.
 /// - It is on the `conn_list` of the MPTCP socket of a [`LockedSock`], whose lock the current task
 ///   owns for as long as `self` is borrowed.
-///
-/// [`struct mptcp_subflow_context`]: srctree/net/mptcp/protocol.h
 #[repr(transparent)]
 pub struct SubflowContext(Opaque<CSubflow>);
 
 impl SubflowContext {
     /// Returns a pointer to the TCP socket of the subflow, which is valid while `self` is borrowed.
-    #[doc(alias = "mptcp_subflow_tcp_sock")]
     #[inline]
     fn as_ssk(&self) -> *mut bindings::sock {
         // SAFETY: The subflow is initialized by the type invariants. `tcp_sock` is set before the
@@ -184,8 +189,7 @@ pub struct SubflowData {
     pub size_user: u32,
 }
 
-assert_layout!(SubflowData == mptcp_subflow_data);
-assert_offsets! {
+assert_layout! {
     SubflowData == mptcp_subflow_data: size_subflow_data num_subflows size_kernel size_user
 }
 
@@ -226,8 +230,7 @@ pub struct FullInfo {
     pub mptcp_info: MptcpInfo,
 }
 
-assert_layout!(FullInfo == mptcp_full_info);
-assert_offsets! { FullInfo == mptcp_full_info: mptcp_info }
+assert_layout!(FullInfo == mptcp_full_info: mptcp_info);
 
 /// The state and the counters of an MPTCP connection, a `struct mptcp_info`.
 #[derive(FromBytes, IntoBytes, Immutable)]
@@ -236,8 +239,7 @@ pub struct MptcpInfo([u64; size_of::<bindings::mptcp_info>() / size_of::<u64>()]
 
 assert_layout!(MptcpInfo == mptcp_info);
 
-// `fill_info()` and `write_addrs()` are not inlined: they call C functions that are not exported,
-// which a module could not call.
+// `#[inline(never)]`: a module could not call these C functions, since they are not exported.
 
 impl LockedSock {
     /// Writes the state and the counters of the connection to `info`.
@@ -263,7 +265,6 @@ impl SubflowContext {
     #[inline]
     pub fn get_addrs<'a>(&self, addrs: &'a mut MaybeUninit<SubflowAddrs>) -> &'a SubflowAddrs {
         self.write_addrs(addrs);
-
         // SAFETY: `mptcp_get_sub_addrs()` zeroes the whole structure before it fills in the fields,
         // so all bytes are initialized.
         unsafe { addrs.assume_init_ref() }
@@ -273,15 +274,15 @@ impl SubflowContext {
     #[inline]
     pub fn get_subflow_info<'i>(&self, info: &'i mut MaybeUninit<SubflowInfo>) -> &'i SubflowInfo {
         let ptr = info.as_mut_ptr();
-
         // SAFETY: `ptr` is valid for writes of a `SubflowInfo`, so each field can be written, and
-        // `addrs` may be borrowed as `MaybeUninit`.
+        // then borrowed. `addrs` may be borrowed as `MaybeUninit`.
         let addrs = unsafe {
             (&raw mut (*ptr).id).write(self.subflow_id());
             (&raw mut (*ptr)._padding).write_bytes(0, 1);
+            kmsan_unpoison(&(*ptr).id);
+            kmsan_unpoison(&(*ptr)._padding);
             &mut *(&raw mut (*ptr).addrs).cast::<MaybeUninit<SubflowAddrs>>()
         };
-
         self.get_addrs(addrs);
 
         // SAFETY: All fields have been written.
@@ -306,5 +307,4 @@ pub struct SubflowInfo {
     addrs: SubflowAddrs,
 }
 
-assert_layout!(SubflowInfo == mptcp_subflow_info);
-assert_offsets! { SubflowInfo == mptcp_subflow_info: id addrs }
+assert_layout!(SubflowInfo == mptcp_subflow_info: id addrs);
