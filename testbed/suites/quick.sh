@@ -8,16 +8,13 @@ export ARCH=${1:-um}
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
 
-# The programs that run in the guests.
-programs() {
-	selftests
-	"$TESTBED/trials/build.sh"
-}
-
-# They are built beside the kernels, since large parts of the kernels' builds keep only one processor busy.
+# The programs need no kernel. Building them keeps the second processor busy while bindgen, and then the Rust code
+# of the kernel, use only one.
+"$TESTBED/kernel/install.sh"
+start programs "$TESTBED/trials/build.sh"
 "$TESTBED/kernel/build.sh" config
-start programs programs
 begin
+check_selftests
 build_once "$ARCH-c"
 check "kernel: no warning from the $ARCH-c build" no_warning "$LOGS/build-$ARCH-c.log"
 finish programs
