@@ -10,22 +10,14 @@ root=$CACHE/debian-13
 packages=(cargo rustc libstd-rust-dev rust-clippy promtool)
 programs=(cargo rustc clippy-driver promtool)
 
-lock "$CACHE/debian-13.lock"
-if [[ ! -f $root/packages || $(<"$root/packages") != "${packages[*]}" ]]; then
+lock "$root.lock"
+if ! has "$root" "${packages[@]}"; then
 	need_space "$CACHE" 1
 	say "downloading Rust and promtool of Debian 13 (145 MB)"
 	use_suite trixie
 	# They need newer libraries than this machine has.
-	needed=$(needed "${packages[@]}")
-	mapfile -t libraries < <(grep '^lib\|^zlib' <<<"$needed" | grep -v -e '-dev$' -e '^libpam' -e 'san[0-9]*$')
-	debs=$CACHE/debs/debian-13
-	mkdir -p "$debs"
-	download "$debs" "${packages[@]}" "${libraries[@]}" || die "Rust of Debian 13 cannot be downloaded; give the same command again"
-	rm -rf "$root.part"
-	mkdir -p "$root.part/run"
-	for deb in "$debs"/*.deb; do
-		dpkg-deb --extract "$deb" "$root.part"
-	done
+	logged debian-13 "the download of Rust of Debian 13" unpack_with_libraries "$root" "${packages[@]}"
+	mkdir "$root.part/run"
 	for program in "${programs[@]}"; do
 		cat >"$root.part/run/$program" <<-END
 			#!/bin/sh
@@ -33,8 +25,7 @@ if [[ ! -f $root/packages || $(<"$root/packages") != "${packages[*]}" ]]; then
 		END
 		chmod +x "$root.part/run/$program"
 	done
-	echo "${packages[*]}" >"$root.part/packages"
-	rm -rf "$debs" "$root"
+	rm -rf "$root"
 	mv "$root.part" "$root"
 fi
 echo "$root/run"
