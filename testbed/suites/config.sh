@@ -58,8 +58,10 @@ built() {
 # undefined: prints what the code of the series needs of Rust, MPTCP and TCP, but no object defines. What sanitizers
 # and inlined helpers need besides is in the rest of the kernel, which is not built.
 undefined() {
-	comm -23 <({ llvm-nm -uj net/mptcp/subflow_info.o | grep '^_R\|^rust_\|^tcp_\|^mptcp_'; llvm-nm -uj rust/kernel.o | grep mptcp; } | sort -u) \
-		<(llvm-nm -Uj rust/*.o rust/helpers/*.o net/mptcp/*.o "$tcp" | sort -u)
+	local own kernel defined
+	own=$(llvm-nm -uj net/mptcp/subflow_info.o) && kernel=$(llvm-nm -uj rust/kernel.o) &&
+		defined=$(llvm-nm -Uj rust/*.o rust/helpers/*.o net/mptcp/*.o "$tcp") || return 1
+	comm -23 <({ grep '^_R\|^rust_\|^tcp_\|^mptcp_' <<<"$own"; grep mptcp <<<"$kernel"; } | sort -u) <(sort -u <<<"$defined")
 }
 
 # verdict: builds it, and prints what is wrong. Fails if anything is.
@@ -68,7 +70,7 @@ verdict() {
 	configured >"$log" 2>&1 || { echo "not configured: $(tail -n 1 "$log")"; return 1; }
 	built >"$log" 2>&1 || { echo "not built: $(first_error "$log")"; return 1; }
 	no_warning "$log" | head -n 1 | grep . && return 1
-	missing=$(cd "$OBJ" && undefined)
+	missing=$(cd "$OBJ" && undefined) || { echo "llvm-nm failed"; return 1; }
 	[[ ! $missing ]] || { echo "undefined: ${missing//$'\n'/ }"; return 1; }
 	echo builds
 }
