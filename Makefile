@@ -9,7 +9,7 @@ export REQUEST REQUESTS SEED TEST
 # The architectures of a target, if it is not for all.
 run: export ARCHES := x86_64 um
 soak: export ARCHES := um
-test test-debug test-ipv4 test-races test-arches test-configs test-mutants: export ARCHES := x86_64
+test test-debug test-mainline test-ipv4 test-races test-arches test-configs test-mutants: export ARCHES := x86_64
 bench profile pictures series-check code-check: export ARCHES := x86_64
 
 all: ## build the test kernel and print where its image is (make LLVM=1 does the same)
@@ -33,13 +33,16 @@ test-one: ## run TEST='mptcp_subflow_info -v tcpinfo', another selftest, or TEST
 test-debug: ## test the debug kernel: a million random requests, fault injection, subflow churn, mainline's selftests
 	@testbed/suites/test-debug.sh
 
+test-mainline: ## run mainline's larger selftests on the debug kernels, C and Rust, while a program reads the subflows of all sockets
+	@testbed/suites/test-mainline.sh $(SCRIPTS)
+
 test-ipv4: ## test the kernel without IPv6: KUnit, and the variants of the selftest that need no IPv6
 	@testbed/suites/test-ipv4.sh
 
 test-races: ## look for data races with KCSAN, in the Rust code too: 100,000 random requests, subflow churn
 	@testbed/suites/test-races.sh
 
-test-configs: ## build the series with 36 unusual configurations, 32 of which are random
+test-configs: ## build the series with 36 unusual configurations, 32 of which are random; and test it with PREEMPT_RT, and with KMSAN
 	@testbed/suites/test-configs.sh $(CONFIGS)
 
 test-mutants: ## put 31 written and 231 generated defects into the code, one at a time, which the tests must catch
@@ -99,17 +102,18 @@ help: ## print this list
 #? KERNEL=DIR use a kernel tree of your own as the base, without changing it (default: Debian's package)
 #? ARCH=x86_64|um|arm|arm64|s390 the architecture: um is user-mode Linux, a process of this machine (default: x86_64)
 #? IMPL=rust|c the implementation of the per-subflow options (default: rust)
-#? FLAVOUR=NAME the test kernel's configuration: plain, inline, ipv4, debug or kcsan; see Kconfig (default: plain)
+#? FLAVOUR=NAME the test kernel's configuration: plain, inline, ipv4, debug, kcsan, kmsan or rt; see Kconfig (default: plain)
 #? ACCEL=auto|kvm|tcg how QEMU runs the guest (default: auto, which uses KVM if it works)
 #? CMD='...' the command of make vm
 #? TEST='...' the test of make test-one
 #? REQUEST='...' the request of make profile, by its name in the table of make bench
 #? REQUESTS=N the number of random requests (default: 100000; make test, make test-debug: 1000000)
 #? SEED=N the seed of the random requests (default: 1)
-#? CONFIGS='NAME...' the configurations for make test-configs: cfi, lto, allmodconfig, bindgen-VERSION, random-SEED (default: all)
+#? CONFIGS='NAME...' the configurations for make test-configs: cfi, lto, allmodconfig, bindgen-VERSION, random-SEED, rt, kmsan (default: all)
+#? SCRIPTS='NAME...' the scripts for make test-mainline: userspace_pm, simult_flows, mptcp_join (default: all)
 #? MUTANTS='NAME...' the defects for make test-mutants: patches in testbed/suites/mutants/, and generated ones (default: all)
 #? BASE=VERSION the base kernel, a folder in patches/ (default: the newest)
 #? V=1 show the commands
 #? MPTCP_RUST_CACHE=DIR the cache of downloads and compiled objects (default: ~/.cache/mptcp-rust)
 
-.PHONY: all run quick test test-arches test-one test-debug test-ipv4 test-races test-configs test-mutants vm menuconfig bench profile compare soak series series-check crate-check code-check packages pictures htmldocs rustdoc clean help
+.PHONY: all run quick test test-arches test-one test-debug test-mainline test-ipv4 test-races test-configs test-mutants vm menuconfig bench profile compare soak series series-check crate-check code-check packages pictures htmldocs rustdoc clean help

@@ -168,6 +168,7 @@ kunit=(-a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*")
 slower=(
 	's/^timeout_poll=[0-9]*$/timeout_poll=300/'
 	's/ -w 20 / -w 600 /'
+	's/ -w 300 / -w 3000 /'
 	's/local timeout=20$/local timeout=300/'
 	's/"-r 50"$/"-r 15"/'
 	's/^NR_CLIENTS=100$/NR_CLIENTS=20/'
