@@ -25,6 +25,10 @@ stamp=$OBJ/.config.from
 say "configuring the $KIND test kernel"
 KCONFIG_WERROR=1 KCONFIG_ALLCONFIG=$fragment logged "config-$KIND" "the configuration" kmake allnoconfig
 
+# allnoconfig accepts this.
+unmet=$(sed -n 's/^WARNING: unmet direct dependencies detected for //p' "$LOGS/config-$KIND.log")
+[[ ! $unmet ]] || die "the dependencies of ${unmet//$'\n'/ } are not met (log: $LOGS/config-$KIND.log)"
+
 # Kconfig silently ignores the select of an undefined symbol.
 lost=$(awk 'FNR == NR { if (sub(/=y$/, "")) on[$0] = 1; next }
 	/^config / { owner = "CONFIG_" $2 }
