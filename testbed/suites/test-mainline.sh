@@ -10,8 +10,11 @@ results=$OUT/results-mainline
 
 of_c=${prefix}debug-c
 [[ $KIND != "$of_c" ]] || die "IMPL=c: this compares the Rust kernel with the C kernel"
-scripts=("$@")
-[[ $# -gt 0 ]] || scripts=(userspace_pm simult_flows mptcp_join)
+all=(userspace_pm simult_flows mptcp_join)
+scripts=("${@:-${all[@]}}")
+for script in "${scripts[@]}"; do
+	one_of SCRIPTS "$script" "${all[@]}"
+done
 
 # both SCRIPT: runs it on both kernels. Prints the kind of each that has ended.
 both() {
