@@ -58,8 +58,8 @@ macro_rules! assert_offsets {
 /// Marks a value that Rust code has written as initialized, which KMSAN does not see by itself.
 #[inline]
 pub fn kmsan_unpoison<T: IntoBytes>(value: &T) -> &T {
-    // SAFETY: `value` is valid, and has no uninitialized byte, since `T` implements `IntoBytes`.
     #[cfg(CONFIG_KMSAN)]
+    // SAFETY: `value` is valid, and has no uninitialized byte, since `T` implements `IntoBytes`.
     unsafe {
         bindings::kmsan_unpoison_memory((&raw const *value).cast(), size_of::<T>())
     };
