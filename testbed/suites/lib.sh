@@ -106,6 +106,11 @@ no_warning() {
 	[[ -f $1 ]] && ! grep -ni 'warning' "$1" | grep -v 'feature.*backchain.$\|warning: 1 warning emitted$'
 }
 
+# instrumented OBJECT PREFIX: whether it calls functions of a sanitizer.
+instrumented() {
+	llvm-nm -u "$1" | grep "$2"
+}
+
 # script NAME [ARGUMENT]...: runs a suite that writes its own KTAP.
 script() {
 	local status

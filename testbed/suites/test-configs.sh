@@ -35,18 +35,12 @@ build_all() {
 	check "all configurations were built" test "$done" == ${#names[@]}
 }
 
-instrumented() {
-	llvm-nm -u "$1" | grep __msan_
-}
-
 # boot FLAVOUR: builds a whole kernel, and runs the tests of the series on it.
 boot() {
 	local kind=$1-rust
 	build_once "$kind"
 	check "kernel: no warning from the $kind build" no_warning "$LOGS/build-$kind.log"
-	[[ $1 != kmsan ]] || check "sockopt.o: instrumented for KMSAN" instrumented "$OUT/$kind/net/mptcp/sockopt.o"
-	# KMSAN makes the kernel ten times as slow.
-	kunit+=(-d 1500)
+	[[ $1 != kmsan ]] || check "sockopt.o: instrumented for KMSAN" instrumented "$OUT/$kind/net/mptcp/sockopt.o" __msan_
 	kunit "$kind"
 	selftest mptcp_subflow_info "$kind" ./mptcp_subflow_info -d 3000
 }
@@ -79,6 +73,8 @@ if [[ ${#names[@]} -gt 0 ]]; then
 fi
 if [[ ${#booted[@]} -gt 0 ]]; then
 	check_selftests
+	# KMSAN makes the kernel ten times as slow.
+	kunit+=(-d 1500)
 	for name in "${booted[@]}"; do
 		boot "$name"
 	done

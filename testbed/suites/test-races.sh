@@ -6,12 +6,8 @@ export FLAVOUR=kcsan
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
 
-instrumented() {
-	llvm-nm -u "$1" | grep __tsan_read
-}
-
 begin
-[[ $IMPL == c ]] || check "subflow_info.o: instrumented for KCSAN" instrumented "$OBJ/net/mptcp/subflow_info.o"
+[[ $IMPL == c ]] || check "subflow_info.o: instrumented for KCSAN" instrumented "$OBJ/net/mptcp/subflow_info.o" __tsan_read
 trials=$("$TESTBED/trials/build.sh")
 # While KCSAN watches an access, an emulated processor makes few others. So watch more accesses than by
 # default, and most of all during the requests, when nothing else runs.
