@@ -169,7 +169,7 @@ impl SubflowContext {
 /// The state and the counters of a TCP socket, a `struct tcp_info`.
 #[derive(IntoBytes, Immutable)]
 #[repr(transparent)]
-pub struct TcpInfo([u64; size_of::<bindings::tcp_info>() / size_of::<u64>()]);
+pub struct TcpInfo([u64; bindings::SIZEOF_TCP_INFO / size_of::<u64>()]);
 
 assert_layout!(TcpInfo == tcp_info);
 
@@ -235,7 +235,7 @@ assert_layout!(FullInfo == mptcp_full_info: mptcp_info);
 /// The state and the counters of an MPTCP connection, a `struct mptcp_info`.
 #[derive(FromBytes, IntoBytes, Immutable)]
 #[repr(transparent)]
-pub struct MptcpInfo([u64; size_of::<bindings::mptcp_info>() / size_of::<u64>()]);
+pub struct MptcpInfo([u64; bindings::SIZEOF_MPTCP_INFO / size_of::<u64>()]);
 
 assert_layout!(MptcpInfo == mptcp_info);
 
@@ -293,7 +293,7 @@ impl SubflowContext {
 /// The local and the remote address of a subflow, a `struct mptcp_subflow_addrs`.
 #[derive(IntoBytes, Immutable)]
 #[repr(transparent)]
-pub struct SubflowAddrs([usize; size_of::<bindings::mptcp_subflow_addrs>() / size_of::<usize>()]);
+pub struct SubflowAddrs([usize; bindings::SIZEOF_MPTCP_SUBFLOW_ADDRS / size_of::<usize>()]);
 
 assert_layout!(SubflowAddrs == mptcp_subflow_addrs);
 
