@@ -139,14 +139,15 @@ impl SubflowContext {
         unsafe { (*self.0.get()).tcp_sock }
     }
 
-    /// Returns the identifier of the subflow, which is unique within the connection.
+    /// Returns the identifier of the subflow, which is unique in the connection unless it is 0.
     ///
-    /// The first subflow gets identifier 0 when `connect()` fails, or when it is closed but kept.
+    /// It is 0 for a rejected incoming subflow, and may be 0 for a first one that failed or closed.
     #[inline]
     pub fn subflow_id(&self) -> u32 {
-        // SAFETY: The subflow is initialized by the type invariants. The field is only written with
-        // the socket lock held or, if the connection was accepted, before `accept()` returned it.
-        // Both members of the union have the same layout.
+        // SAFETY: The subflow is initialized by the type invariants. Once it is linked, only the
+        // owner of the socket lock, which is the current task, writes the field. That of the first
+        // subflow of an incoming connection is also written without the lock, but before `accept()`
+        // can return the connection. Both members of the union have the same layout.
         unsafe { (*self.0.get()).__bindgen_anon_1.__bindgen_anon_1.subflow_id }
     }
 
