@@ -64,7 +64,9 @@ static_assert!(size_of::<SubflowData>() == 16);
 /// Size of the header of [`FullInfo`].
 const MIN_FULL_INFO_OPTLEN_SIZE: u32 = usize_into_u32::<{ size_of::<FullInfoHeader>() }>();
 
-/// The largest size that is valid. Like `optlen`, sizes are `int`s in C.
+/// The largest size that is valid.
+///
+/// Like `optlen`, sizes are `int`s in C.
 const MAX_SIZE: u32 = c_int::MAX.unsigned_abs();
 
 /// An array element, which describes one subflow.
@@ -110,7 +112,7 @@ struct Array<E> {
 }
 
 impl<E: Element> Array<E> {
-    /// Creates an array of `room` bytes. User space expects elements of `size_user` bytes.
+    /// Creates an array of `room` bytes, in which user space expects elements of `size_user` bytes.
     fn with_room(start: UserPtr, size_user: u32, room: u32) -> Self {
         Self {
             next: start,
@@ -200,7 +202,9 @@ struct Request {
 }
 
 impl Request {
-    /// Reads a request. No byte is read twice, since user space could change it in between.
+    /// Reads a request.
+    ///
+    /// No byte is read twice, since user space could change it in between.
     #[inline]
     fn read(opt: &SockOpt) -> Result<Self> {
         let len = check_optlen(opt.optlen.get_u32()?, MIN_INFO_OPTLEN_SIZE)?;

@@ -95,7 +95,7 @@ impl LockedSock {
         unsafe { &*ptr.cast() }
     }
 
-    /// Returns an iterator over the subflows of the connection. There may be none.
+    /// Returns an iterator over the subflows of the connection, of which there may be none.
     #[doc(alias = "mptcp_for_each_subflow")]
     #[inline]
     pub fn subflows(&self) -> impl Iterator<Item = &SubflowContext> {
@@ -161,8 +161,7 @@ impl SubflowContext {
         // `struct tcp_info`: `TcpInfo` has the same size and alignment.
         unsafe { bindings::tcp_get_info(self.as_ssk(), info.as_mut_ptr().cast()) };
 
-        // SAFETY: `tcp_get_info()` zeroes the whole structure before it fills in the fields, so all
-        // bytes are initialized.
+        // SAFETY: `tcp_get_info()` zeroes the structure first, so its bytes are initialized.
         unsafe { info.assume_init_ref() }
     }
 }
@@ -266,8 +265,7 @@ impl SubflowContext {
     #[inline]
     pub fn get_addrs<'a>(&self, addrs: &'a mut MaybeUninit<SubflowAddrs>) -> &'a SubflowAddrs {
         self.write_addrs(addrs);
-        // SAFETY: `mptcp_get_sub_addrs()` zeroes the whole structure before it fills in the fields,
-        // so all bytes are initialized.
+        // SAFETY: `mptcp_get_sub_addrs()` zeroes the structure first, so its bytes are initialized.
         unsafe { addrs.assume_init_ref() }
     }
 
