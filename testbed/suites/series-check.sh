@@ -9,7 +9,7 @@ set -euo pipefail
 
 # Types of checkpatch messages that are ignored.
 excused=(
-	# The last patch updates MAINTAINERS for all files.
+	# Reported even if an entry of MAINTAINERS covers the new file, which is checked below.
 	FILE_PATH_CHANGES
 )
 
