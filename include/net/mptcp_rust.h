@@ -45,7 +45,7 @@ void mptcp_get_sub_addrs(const struct sock *sk, struct mptcp_subflow_addrs *a);
 
 /**
  * mptcp_getsockopt_subflow_info() - get information about each subflow
- * @msk: the MPTCP socket, for which user space must have a file
+ * @msk: the MPTCP socket, created by socket() or returned by accept()
  * @optname: %MPTCP_TCPINFO, %MPTCP_SUBFLOW_ADDRS or %MPTCP_FULL_INFO
  * @optval: user pointer to the buffer: &struct mptcp_subflow_data and an
  *	array, or &struct mptcp_full_info

@@ -1552,7 +1552,7 @@ TEST_F(option, fault_header_read)
 	EXPECT_EQ(memcmp(req + 1, &opt->hdr, opt->size - 1), 0);
 }
 
-/* optlen is written completely or not at all, and before the header. */
+/* optlen is written before the header, and may cross the end of a page. */
 TEST_F(option, fault_optlen_write)
 {
 	const struct option *opt = variant->opt;
