@@ -23,6 +23,16 @@ sourced_only() {
 	return $bad
 }
 
+# defects_fit: tests that each defect of mutants/ can be put into the code.
+defects_fit() {
+	local file name bad=0
+	for file in "$TESTBED"/suites/mutants/*.patch; do
+		name=${file##*/}
+		put_defect "$SRC" "${name%.patch}" --dry-run || { echo "$name does not apply"; bad=1; }
+	done
+	return $bad
+}
+
 # beside FOLDER SOURCE MAKE-ARGUMENT...: builds in FOLDER, which starts as a copy of the kernel's objects.
 beside() {
 	local objects=$OUT/$1
@@ -52,9 +62,10 @@ disassembled() {
 mkdir -p "$results"
 
 say "checking the sources"
-mapfile -t scripts < <(find "$TESTBED" -name target -prune -o -name '*.sh' -print)
+mapfile -t scripts < <(find "$TESTBED" "$TOP/tools/net" -name target -prune -o -name '*.sh' -print)
 check "shellcheck" shellcheck "${scripts[@]}" "$TESTBED"/arch/*.env "$TOP/.ci/run"
 check "scripts: those called lib.sh, and only those, are sourced" sourced_only "${scripts[@]}"
+check "mutants: each patch applies" defects_fit
 script front-door.sh
 check "kernel: rustfmtcheck" kmake rustfmtcheck
 script crate-check.sh

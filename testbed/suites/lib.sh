@@ -251,6 +251,11 @@ crate_suite() {
 	suite crate "$1" "$TESTBED/suites/rust-tests.sh ${programs[*]}" -d 1000
 }
 
+# put_defect TREE NAME [PATCH-OPTION]...: puts a defect of mutants/ into a tree.
+put_defect() {
+	patch -s -d "$1" -p1 -F0 --no-backup-if-mismatch "${@:3}" <"$TESTBED/suites/mutants/$2.patch"
+}
+
 # cargo_tests NAME FOLDER [CARGO-OPTION]...
 cargo_tests() {
 	local name=$1 log=$LOGS/$1-test.log status programs

@@ -80,7 +80,7 @@ whole() {
 # mutant NAME: prints whether, and by what, a defect is caught.
 mutant() {
 	whole
-	[[ $1 == none ]] || patch -s -d "$tree" -p1 -F0 --no-backup-if-mismatch <"$TESTBED/suites/mutants/$1.patch" ||
+	[[ $1 == none ]] || put_defect "$tree" "$1" ||
 		{ echo 'does not apply'; return; }
 	caught_by || echo 'survives'
 }
