@@ -25,7 +25,8 @@ lto)
 	;;
 bindgen-*)
 	options=(BINDGEN="$CACHE/$name/bin/bindgen")
-	# Versions before 0.72.1 do not understand a newer libclang; and that one not all of the newer compiler's options.
+	# bindgen before 0.72.1 does not support a newer libclang. libclang 19 does not know all options of the newer
+	# compiler.
 	export LIBCLANG_PATH=/usr/lib/llvm-19/lib BINDGEN_EXTRA_CLANG_ARGS=-Wno-unknown-warning-option
 	;;
 *)
@@ -66,10 +67,10 @@ undefined() {
 
 # verdict: builds it, and prints what is wrong. Fails if anything is.
 verdict() {
-	local missing
+	local missing warnings
 	configured >"$log" 2>&1 || { echo "not configured: $(tail -n 1 "$log")"; return 1; }
 	built >"$log" 2>&1 || { echo "not built: $(first_error "$log")"; return 1; }
-	no_warning "$log" | head -n 1 | grep . && return 1
+	warnings=$(no_warning "$log") || { echo "a warning: ${warnings%%$'\n'*}"; return 1; }
 	missing=$(cd "$OBJ" && undefined) || { echo "llvm-nm failed"; return 1; }
 	[[ ! $missing ]] || { echo "undefined: ${missing//$'\n'/ }"; return 1; }
 	echo builds
@@ -82,5 +83,7 @@ rm -f "$OBJ"/{net/mptcp,rust,rust/helpers}/*.o
 printf '%s\n' "${wanted[@]}" >"$OBJ/wanted"
 if verdict=$(verdict); then
 	rm -rf "$OBJ"
+else
+	verdict+=" (log: ${log#"$TOP"/})"
 fi
 echo "$name $verdict"

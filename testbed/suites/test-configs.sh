@@ -21,9 +21,11 @@ lacks() {
 # build_all: builds what the series touches with each name.
 build_all() {
 	local name verdict done=0
-	# For the oldest bindgen.
-	"$TESTBED/kernel/install.sh" libclang1-19
-	BINDGEN_VERSION=$oldest "$TESTBED/kernel/tools.sh"
+	for name in "${names[@]}"; do
+		[[ $name == bindgen-* ]] || continue
+		"$TESTBED/kernel/install.sh" libclang1-19
+		BINDGEN_VERSION=${name#*-} "$TESTBED/kernel/tools.sh"
+	done
 	mkdir -p "$OUT/configs"
 	say "building ${#names[@]} configurations (about a minute each)"
 	apart each "$TESTBED/suites/config.sh"
@@ -50,7 +52,8 @@ names=()
 for name; do
 	case $name in
 	rt | kmsan) booted+=("$name") ;;
-	cfi | lto | allmodconfig | bindgen-* | random-*) names+=("$name") ;;
+	random-*[!0-9]* | random-0?*) die "CONFIGS: $name has a seed that is not a decimal number" ;;
+	cfi | lto | allmodconfig | bindgen-[0-9]* | random-[0-9]*) names+=("$name") ;;
 	*) die "CONFIGS: there is no configuration $name" ;;
 	esac
 done
@@ -59,10 +62,9 @@ build_once rust
 results=$OUT/results-configs
 rm -rf "$results"
 mkdir "$results"
-oldest=$("$SRC/scripts/min-tool-version.sh" bindgen)
 if [[ $# == 0 ]]; then
 	booted=(rt kmsan)
-	names=(cfi lto allmodconfig "bindgen-$oldest" random-{1..32})
+	names=(cfi lto allmodconfig "bindgen-$("$SRC/scripts/min-tool-version.sh" bindgen)" random-{1..32})
 	# make quick boots this one.
 	build_once um-rust
 	check "kernel: no warning from the um-rust build" no_warning "$LOGS/build-um-rust.log"
