@@ -1,12 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the image of the test kernel, starting with whatever is there already.
-# usage: build.sh [config|menuconfig], which stop after the configuration
+# usage: build.sh [install|config|menuconfig], which stop after the installation of packages, or the configuration
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
 [[ " ${BUILT_KINDS:-} " != *" $KIND "* ]] || exit 0
-say "preparing the $KIND test kernel in ${OUT#"$TOP"/} (logs: ${LOGS#"$TOP"/}/)"
 lock
 # Before anything is installed, so that a full disk is reported early.
 [[ -d $SRC ]] || need_space "$OUT" 4
@@ -14,6 +13,8 @@ lock
 [[ -x $BINDGEN/bin/bindgen ]] || need_space "$CACHE" 1
 
 "$TESTBED/kernel/install.sh"
+[[ ${1:-} != install ]] || exit 0
+say "preparing the $KIND test kernel in ${OUT#"$TOP"/} (logs: ${LOGS#"$TOP"/}/)"
 # In process groups of their own, so that each can be ended as a whole: if one fails, the other need not
 # go on.
 set -m

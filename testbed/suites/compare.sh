@@ -5,9 +5,8 @@
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
+compare_with "${prefix}c"
 
-of_c=${prefix}c
-[[ $KIND != "$of_c" ]] || die "IMPL=c: the C kernel cannot be compared with itself"
 requests=${REQUESTS:-100000}
 seed=${SEED:-1}
 folder=$OUT/requests-$KIND

@@ -14,6 +14,13 @@ complaint='Call Trace:|Kernel panic|Oops|WARNING: |BUG: |UBSAN: |INFO: |kmemleak
 [[ ${SUITE_IN:-} == "$OUT" ]] || lock "$OUT/suites.lock"
 export SUITE_IN=$OUT
 
+# compare_with KIND: sets of_c, the C kernel that a suite compares with.
+compare_with() {
+	of_c=$1
+	[[ $KIND != "$of_c" ]] || die "IMPL=c: the C kernel cannot be compared with itself"
+	[[ $FLAVOUR != ipv4 ]] || die "FLAVOUR=ipv4: the requests need IPv6; run make test-ipv4"
+}
+
 # check NAME COMMAND...: one test, which passes if the command succeeds.
 checks=()
 check() {

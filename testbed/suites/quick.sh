@@ -7,19 +7,19 @@ set -euo pipefail
 export ARCH=${1:-um}
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
+compare_with "${prefix}c"
 
 # The programs need no kernel. Building them keeps the second processor busy while bindgen, and then the Rust code
 # of the kernel, use only one.
-"$TESTBED/kernel/install.sh"
+"$TESTBED/kernel/build.sh" install
 start programs "$TESTBED/trials/build.sh"
-"$TESTBED/kernel/build.sh" config
 begin
 check_selftests
-build_once "$ARCH-c"
-check "kernel: no warning from the $ARCH-c build" no_warning "$LOGS/build-$ARCH-c.log"
+build_once "$of_c"
+check "kernel: no warning from the $of_c build" no_warning "$LOGS/build-$of_c.log"
 finish programs
 kunit "$KIND"
-for kind in "$KIND" "$ARCH-c"; do
+for kind in "$KIND" "$of_c"; do
 	selftest mptcp_subflow_info "$kind" ./mptcp_subflow_info
 done
 script compare.sh

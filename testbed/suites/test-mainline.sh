@@ -7,9 +7,8 @@ export FLAVOUR=debug
 . "${0%/*}/../lib.sh"
 . "$TESTBED/suites/lib.sh"
 results=$OUT/results-mainline
+compare_with "${prefix}debug-c"
 
-of_c=${prefix}debug-c
-[[ $KIND != "$of_c" ]] || die "IMPL=c: this compares the Rust kernel with the C kernel"
 all=(userspace_pm simult_flows mptcp_join)
 scripts=("${@:-${all[@]}}")
 for script in "${scripts[@]}"; do
