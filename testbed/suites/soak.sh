@@ -104,7 +104,7 @@ if different=$(same); then
 	figure="$(($(both) * block)) requests had the same result"
 else
 	replay "$different"
-	figure="a request of seed $different had not"
+	figure="a request of seed $different had a different result"
 fi
 check "the results of both kernels are the same" test ! "$different"
 report "$results/soak.tap" "$figure" "$reports reports in $boots kernel logs"

@@ -15,6 +15,7 @@ joins=('multiple subflows' 'signal addresses' 'remove single subflow' 'remove su
 second_half() {
 	checks=()
 	boots=0
+	reports=0
 	REQUESTS=20000 script compare.sh
 	selftest mptcp_join "$KIND" "./mptcp_join.sh ${joins[*]@Q}" -c 1 -d 1500
 	report "$results/second_half.tap" "$reports reports in $boots kernel logs"

@@ -7,14 +7,19 @@ set -euo pipefail
 . "$TESTBED/suites/lib.sh"
 
 results=$OUT/results-mutants
-rm -rf "$results"
-mkdir -p "$results"
 written=()
 generated=()
 for name; do
 	# A generated mutant is named after the file and the function that it is in.
-	[[ $name == */* ]] && generated+=("$name") || written+=("$name")
+	if [[ $name == */* ]]; then
+		generated+=("$name")
+	else
+		[[ -f $TESTBED/suites/mutants/$name.patch ]] || die "MUTANTS: there is no defect $name"
+		written+=("$name")
+	fi
 done
+rm -rf "$results"
+mkdir -p "$results"
 [[ $# -gt 0 && ${#written[@]} == 0 ]] || script written-mutants.sh "${written[@]}"
 [[ $# -gt 0 && ${#generated[@]} == 0 ]] || script generated-mutants.sh "${generated[@]}"
 summary
