@@ -239,7 +239,8 @@ build_tests() {
 	mkdir -p "$TOP/out/tests"
 	cargo test --manifest-path "$2/Cargo.toml" --target-dir "$TOP/out/tests" --locked "${@:3}" \
 		--lib --bins --tests --no-run --message-format json-render-diagnostics |
-		jq -r 'select(.profile.test and .executable) | .executable' >"$list.$$"
+		jq -r 'select(.profile.test and .executable) | .executable' >"$list.$$" ||
+		{ rm -f "$list" "$list.$$"; return 1; }
 	mv "$list.$$" "$list"
 }
 
@@ -270,6 +271,8 @@ cargo_tests() {
 	check "$name: cargo fmt" cargo fmt "${crate[@]:0:2}" --all --check
 	check "$name: cargo clippy" cargo clippy "${crate[@]}" --all-targets -- -D warnings
 	check "$name: the tests build" build_tests "$@"
+	# A file without a test counts as a failure.
+	: >"$results/$name.tap"
 	if test_programs "$name"; then
 		"$TESTBED/suites/rust-tests.sh" "${programs[@]}" 2>"$log" | tee "$results/$name.tap" && status=0 || status=$?
 		check "$name: the tests end with exit status 0" ended_well "$status" "$log"

@@ -8,7 +8,8 @@ run() {
 	local program bad=0
 	for program; do
 		# Rust's own harness prints JSON for the nightly compiler only, or with this variable.
-		RUSTC_BOOTSTRAP=1 "$program" -Z unstable-options --format json || bad=1
+		RUSTC_BOOTSTRAP=1 timeout --foreground -k 5 900 "$program" -Z unstable-options --format json ||
+			{ bad=1; echo "$program: failed, or did not end within 15 minutes" >&2; }
 	done
 	return $bad
 }
