@@ -68,7 +68,11 @@ impl Connection {
 
     /// What names it from one look to the next.
     pub fn key(&self) -> (Option<u64>, u64) {
-        (self.cookie, self.inode)
+        match self.cookie {
+            // The inode changes when the socket is accepted, and when it is closed.
+            Some(_) => (self.cookie, 0),
+            None => (None, self.inode),
+        }
     }
 
     pub fn path_key(&self, path: &Path) -> Key {

@@ -32,6 +32,15 @@ fn connections_come_and_go() {
 }
 
 #[test]
+fn a_connection_outlives_its_file() {
+    let one = of(&[(1, Tcp::default())]);
+    let mut orphan = one.clone();
+    orphan.connections[0].inode = 0;
+    assert!(words(Some(&one), &orphan).is_empty());
+    assert!(words(Some(&orphan), &one).is_empty());
+}
+
+#[test]
 fn paths_come_and_go() {
     let (one, two) = (
         of(&[(1, Tcp::default())]),
