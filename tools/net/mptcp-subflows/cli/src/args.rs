@@ -97,6 +97,14 @@ pub struct Filter {
     pub state: Vec<State>,
 }
 
+impl Filter {
+    /// Whether sockets that listen are asked for.
+    pub fn listening(&self) -> bool {
+        let mut states = self.state.iter();
+        states.any(|state| matches!(state, State::Listening | State::All))
+    }
+}
+
 /// Where to look for them.
 #[derive(clap::Args)]
 pub struct Place {

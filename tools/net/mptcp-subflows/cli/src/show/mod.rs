@@ -34,7 +34,11 @@ fn once(args: &Show, looker: &mut Looker) -> anyhow::Result<Outcome> {
     snapshot.judge(None);
     let found = !snapshot.connections.is_empty();
     if args.openmetrics {
-        stdout::print(&openmetrics::text(&snapshot, args.per_path))?;
+        stdout::print(&openmetrics::text(
+            &snapshot,
+            args.per_path,
+            args.filter.listening(),
+        ))?;
     } else if args.json {
         for connection in &snapshot.connections {
             stdout::print(&json::connection(&snapshot, connection).to_string())?;

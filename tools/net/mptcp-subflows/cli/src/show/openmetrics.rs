@@ -52,15 +52,16 @@ fn escaped(value: &str) -> String {
         .replace('\n', r"\n")
 }
 
-/// With metrics of each path if that was asked for.
-pub fn text(snapshot: &Snapshot, per_path: bool) -> String {
+/// With metrics of each path if that was asked for, and the number of listeners if they were.
+pub fn text(snapshot: &Snapshot, per_path: bool, listening: bool) -> String {
     let (listeners, connections): (Vec<_>, Vec<_>) = snapshot
         .connections
         .iter()
         .partition(|connection| connection.is_listening());
 
     let mut out = String::new();
-    for family in summary(&connections, listeners.len()) {
+    let listeners = listening.then_some(listeners.len());
+    for family in summary(&connections, listeners) {
         family.write(&mut out);
     }
     if per_path {
@@ -84,7 +85,7 @@ fn gauge<'a>(
     }
 }
 
-fn summary<'a>(connections: &[&Connection], listeners: usize) -> Vec<Family<'a>> {
+fn summary<'a>(connections: &[&Connection], listeners: Option<usize>) -> Vec<Family<'a>> {
     let count = |condition: &dyn Fn(&Connection) -> bool| {
         let number = connections
             .iter()
@@ -111,7 +112,7 @@ fn summary<'a>(connections: &[&Connection], listeners: usize) -> Vec<Family<'a>>
         gauge(
             "mptcp_listeners",
             "Sockets that listen for MPTCP connections.",
-            [(Vec::new(), listeners as f64)],
+            listeners.map(|number| (Vec::new(), number as f64)),
         ),
         gauge("mptcp_connections", "MPTCP connections.", count(&|_| true)),
         gauge(

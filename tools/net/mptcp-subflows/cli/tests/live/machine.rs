@@ -76,6 +76,11 @@ pub fn metrics_are_bounded() {
         let metrics = found("--openmetrics");
         assert!(metrics.contains("\nmptcp_connections 4\n"), "{metrics}");
         assert_eq!(metrics.lines().count(), nothing.lines().count());
+
+        // Listeners are counted if they are asked for.
+        assert!(!metrics.contains("mptcp_listeners"), "{metrics}");
+        let all = found("--openmetrics --state all");
+        assert!(all.contains("\nmptcp_listeners 2\n"), "{all}");
     });
 }
 
