@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::ffi::c_int;
 use std::mem::offset_of;
 use std::ops::Range;
+use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
 use linux_raw_sys::net::tcp_info;
@@ -33,7 +34,11 @@ const TCP_INFO_TIMES: Range<usize> =
 const MPTCP_INFO_TIMES: Range<usize> =
     offset_of!(MptcpInfo, last_data_sent)..offset_of!(MptcpInfo, end);
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    mptcp_trials::exit(run().map(|()| ExitCode::SUCCESS))
+}
+
+fn run() -> Result<()> {
     net::own_network(SUBFLOWS)?;
     let connection = Connection::with_subflows(Family::V4, SUBFLOWS)?;
     let ends = [("client", connection.client), ("server", connection.server)];

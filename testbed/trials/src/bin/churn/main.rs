@@ -61,8 +61,11 @@ struct Shared {
     raced: AtomicUsize,
 }
 
-fn main() -> Result<ExitCode> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    mptcp_trials::exit(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     let mut ktap = Ktap::new(5);
     ktap.note(format_args!(
@@ -91,7 +94,7 @@ fn main() -> Result<ExitCode> {
         .collect();
 
     let is_over = || director.is_finished() || readers.iter().any(JoinHandle::is_finished);
-    let changes = count(&args, &events, &shared, is_over, &ktap);
+    let changes = count(args, &events, &shared, is_over, &ktap);
     shared.stop.store(true, Ordering::Relaxed);
     drop(events);
     ktap.result(&format!("{} subflows come or go", args.changes), changes);

@@ -45,8 +45,10 @@ impl Trap {
     /// `page` must be a private, anonymous page, to which no reference exists. From here until
     /// [`release`](Self::release), the caller's own accesses stall as well.
     pub unsafe fn set(page: *mut u8, kind: Kind) -> Result<Self> {
+        // If reads block, poll(2) returns an error at once.
+        let flags = UserfaultfdFlags::CLOEXEC | UserfaultfdFlags::NONBLOCK;
         // SAFETY: Only the page, to which no reference exists, is registered.
-        let uffd = unsafe { userfaultfd(UserfaultfdFlags::CLOEXEC) }.context("userfaultfd")?;
+        let uffd = unsafe { userfaultfd(flags) }.context("userfaultfd")?;
         // SAFETY: It is a page, as the caller promises.
         let content = unsafe { page.cast::<[u8; PAGE]>().read() };
         let trap = Self {

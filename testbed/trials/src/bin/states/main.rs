@@ -6,6 +6,8 @@
 mod show;
 mod state;
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result};
 use mptcp_trials::abi;
 use mptcp_trials::net::{self, Family, ip};
@@ -15,7 +17,11 @@ use socket2::Socket;
 use show::describe;
 use state::{STATES, SUBFLOWS};
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    mptcp_trials::exit(run().map(|()| ExitCode::SUCCESS))
+}
+
+fn run() -> Result<()> {
     net::own_network(SUBFLOWS)?;
     // Whatever is sent to 10.0.0.2 or fd01::2 is lost on the way.
     ip("link add out type veth peer name hole\n\
