@@ -72,18 +72,24 @@ END
 chmod 755 "$work/apt-get"
 mkfifo "$work/started"
 
+# end_session ID: ends its processes, some of which are in groups of their own.
+end_session() {
+	pgrep -s "$1" | xargs -r kill -KILL
+}
+
 interrupted() {
 	local group line left
 	# As a terminal does: it sends the signal to all processes of its foreground group.
 	setsid env --default-signal=INT bash -c "set -euo pipefail; $(declare -f make_run); isolated=(${isolated[*]}) work=$work copy=$copy
 		make_run '$cache; $no_packages; mount --bind $work/apt-get /usr/bin/apt-get'" >"$work/output" 2>&1 &
 	group=$!
-	read -rt 60 line <>"$work/started" || { echo "apt-get is not called"; cat "$work/output"; return 1; }
+	read -rt 60 line <>"$work/started" || { echo "apt-get is not called"; cat "$work/output"; end_session "$group"; return 1; }
 	kill -INT -- "-$group"
 	wait "$group" || :
 	if left=$(pgrep -a -s "$group" -r D,R,S) || grep 'downloading\|unpacking' "$work/output"; then
 		echo "left: $left"
 		cat "$work/output"
+		end_session "$group"
 		return 1
 	fi
 }

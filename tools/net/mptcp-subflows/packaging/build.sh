@@ -14,6 +14,8 @@ cargo build --release --locked --package mptcp-subflows-cli
 generated=$folder/release/generated
 "$folder/release/mptcp-subflows" generate "$generated"
 gzip -9fn "$generated"/*.1
+# The name of an older package has another version.
+rm -f "$folder"/mptcp-subflows_*.deb
 cargo deb --no-build --locked --package mptcp-subflows-cli --output "$folder/"
 
 # Debian has no package of the standard library for musl: it is built as well,
@@ -38,5 +40,5 @@ CARGO_PROFILE_RELEASE_PANIC=abort RUSTC_BOOTSTRAP=1 \
 	cargo rustc --release --locked --package mptcp-subflows-cli --target "$musl" \
 	-Z build-std=std,panic_abort -Z build-std-features= -- -L "native=$unwind" -C relocation-model=static
 
-echo "$folder"/*.deb
+echo "$folder"/mptcp-subflows_*.deb
 echo "$folder/$musl/release/mptcp-subflows"
