@@ -45,7 +45,7 @@ test-races: ## look for data races with KCSAN, in the Rust code too: 100,000 ran
 test-configs: ## build the series with 36 unusual configurations, 32 of which are random; and test it with PREEMPT_RT, and with KMSAN
 	@testbed/suites/test-configs.sh $(CONFIGS)
 
-test-mutants: ## put 31 written and 231 generated defects into the code, one at a time, which the tests must catch
+test-mutants: ## put defects into the code, written and generated ones, one at a time, which the tests must catch
 	@testbed/suites/test-mutants.sh $(MUTANTS)
 
 vm: ## boot the guest for a shell, or for one command, CMD='...'; if that exits with N, make prints "Error N"
