@@ -27,7 +27,7 @@ build_all() {
 		BINDGEN_VERSION=${name#*-} "$TESTBED/kernel/tools.sh"
 	done
 	mkdir -p "$OUT/configs"
-	say "building ${#names[@]} configurations (about a minute each)"
+	say "building ${#names[@]} configurations (one to three minutes each)"
 	apart each "$TESTBED/suites/config.sh"
 	while read -r name verdict; do
 		check "$name: $verdict" test "$verdict" == builds
