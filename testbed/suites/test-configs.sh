@@ -15,7 +15,7 @@ each() {
 
 # lacks KIND SYMBOL...: tests that a kernel is built without them.
 lacks() {
-	! grep -xE "CONFIG_($(IFS='|' && echo "${*:2}"))=y" "$OUT/$1/.config"
+	[[ -s $OUT/$1/.config ]] && ! grep -xE "CONFIG_($(IFS='|' && echo "${*:2}"))=y" "$OUT/$1/.config"
 }
 
 # build_all: builds what the series touches with each name.
@@ -44,6 +44,7 @@ boot() {
 	check "kernel: no warning from the $kind build" no_warning "$LOGS/build-$kind.log"
 	[[ $1 != kmsan ]] || check "sockopt.o: instrumented for KMSAN" instrumented "$OUT/$kind/net/mptcp/sockopt.o" __msan_
 	kunit "$kind"
+	[[ $1 != kmsan ]] || check "kmsan: started" grep 'Starting KernelMemorySanitizer' "$LOGS/console-kunit-$kind.log"
 	selftest mptcp_subflow_info "$kind" ./mptcp_subflow_info -d 3000
 }
 
