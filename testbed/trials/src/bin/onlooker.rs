@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
+use mptcp_trials::abi;
 use mptcp_trials::check::check;
 use mptcp_trials::request::{Request, SockOpt};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
@@ -110,6 +111,14 @@ fn sockets(pid: i32) -> impl Iterator<Item = OwnedFd> {
         .filter(|fd| matches!(SockRef::from(fd).protocol(), Ok(Some(Protocol::MPTCP))))
 }
 
+/// Whether MPTCP_INFO succeeds.
+fn has_mptcp_info(socket: &OwnedFd) -> bool {
+    let mut optlen = 0_u32;
+    let address = (&raw mut optlen).expose_provenance();
+    // SAFETY: With this length, nothing but the length is written.
+    unsafe { abi::getsockopt(socket, abi::SOL_MPTCP, abi::MPTCP_INFO, 0, address) == 0 }
+}
+
 /// Reads a socket once.
 fn read(socket: &OwnedFd, seen: &mut Seen) -> Result<()> {
     // What waits for connections has a subflow as well, but no data about it.
@@ -124,8 +133,15 @@ fn read(socket: &OwnedFd, seen: &mut Seen) -> Result<()> {
             seen.checked += 1;
             seen.several += usize::from(report.num > 1);
         }
-        // After a fallback.
-        libc::EOPNOTSUPP | libc::ENOPROTOOPT => seen.refused += 1,
+        // After a fallback, which is final. Then every option is refused.
+        libc::EOPNOTSUPP | libc::ENOPROTOOPT => {
+            ensure!(
+                !has_mptcp_info(socket),
+                "only MPTCP_FULL_INFO is refused: {}",
+                reply.summary()
+            );
+            seen.refused += 1;
+        }
         _ => bail!("a request fails: {}", reply.summary()),
     }
     Ok(())
