@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Extracts the examples of Documentation/networking/mptcp-info.rst, and compiles the one in C with the
-# base's headers, with this machine's, and with headers that are newer than the kernel.
+# base's headers, with older ones, and with headers that are newer than the kernel.
 set -euo pipefail
 . "${0%/*}/../lib.sh"
 
@@ -38,7 +38,10 @@ longer='/^struct \(mptcp_subflow_addrs\|mptcp_subflow_info\|mptcp_info\|tcp_info
 unknown='s/^\(#define MPTCP_FULL_INFO\).*/\1 1000/'
 compile gcc gcc -isystem "$headers"
 compile clang clang -isystem "$headers"
+# Debian 12's headers, where both structures are as long as in 5.16, the first kernel with the options.
 compile gcc machine
+echo '_Static_assert(sizeof(struct tcp_info) == 232 && sizeof(struct mptcp_info) == 48, "sizes of Linux 5.16");' |
+	gcc -include linux/tcp.h -include linux/mptcp.h -fsyntax-only -x c - || die "linux-libc-dev is not Debian 12's"
 compile_changed longer "$longer"
 compile_changed unknown "$unknown"
 compile_changed longer-unknown "$longer;$unknown"

@@ -255,6 +255,13 @@ impl Snapshot {
         if reply.ret != 0 {
             return Err(io::Error::from_raw_os_error(-reply.ret));
         }
+        let header = reply.full_info();
+        let sizes = [header.size_tcpinfo_kernel, header.size_sfinfo_kernel];
+        if sizes.map(|size| size as usize) != [request.tcp_info, request.subflow] {
+            return Err(io::Error::other(format!(
+                "the kernel's sizes are {sizes:?}"
+            )));
+        }
         let num = reply.num_subflows(request.option);
         if num > request.room {
             return Err(io::Error::other(format!("{num} subflows")));

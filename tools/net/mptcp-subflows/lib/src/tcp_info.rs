@@ -364,11 +364,14 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_endian = "little")]
     fn bit_fields_come_apart() {
         let mut bytes = [0; TcpInfo::SIZE];
-        bytes[6] = 0xa7;
-        bytes[7] = 0b101;
+        // C allocates bit fields from the lowest bit, or from the highest on a big-endian machine.
+        (bytes[6], bytes[7]) = if cfg!(target_endian = "big") {
+            (0x7a, 0b1100_0000)
+        } else {
+            (0xa7, 0b101)
+        };
         let info = TcpInfo::from_bytes(&bytes);
 
         assert_eq!(info.snd_wscale(), Some(7));
