@@ -66,8 +66,10 @@ fn run(args: &Args) -> Result<ExitCode> {
     };
     println!("# {seen:?}");
     result?;
-    ensure!(seen.several > 0, "no result is of several subflows");
-    println!("# figure: {} results read meanwhile", seen.checked);
+    println!(
+        "# figure: {} results read meanwhile, {} of several subflows",
+        seen.checked, seen.several
+    );
     Ok(ExitCode::from(
         status.code().map_or(1, |code| code.clamp(0, 255) as u8),
     ))
