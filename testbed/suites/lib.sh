@@ -194,6 +194,7 @@ kunit=(-a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*")
 # during a transfer must be done before the transfer ends, so transfers are made slower, too.
 slower=(
 	's/^timeout_poll=[0-9]*$/timeout_poll=300/'
+	's/^slack=50$/slack=300000/'
 	's/ -w 20 / -w 600 /'
 	's/ -w 300 / -w 3000 /'
 	's/local timeout=20$/local timeout=300/'
