@@ -54,7 +54,7 @@ void mptcp_get_sub_addrs(const struct sock *sk, struct mptcp_subflow_addrs *a);
  *
  * Context: Process context, may sleep. The caller holds the msk lock. Takes
  * the lock of each subflow whose &struct tcp_info is written, one at a time.
- * %MPTCP_FULL_INFO takes the msk data lock.
+ * For %MPTCP_FULL_INFO, may also take the msk data lock.
  *
  * Return:
  * * %0		- success
