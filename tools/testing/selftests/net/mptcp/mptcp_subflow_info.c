@@ -1639,7 +1639,8 @@ FIXTURE_SETUP(most_subflows)
 	/* pm_nl_ctl exits with 1 if the kernel refuses the limit. */
 	snprintf(limit, sizeof(limit), "%u", MOST_EXTRA);
 	status = run_pm_nl_ctl(_metadata, "limits", "0", limit, NULL);
-	if (status == W_EXITCODE(1, 0) && !expect_all_features())
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 1 &&
+	    !expect_all_features())
 		SKIP(return, "the path manager allows fewer subflows");
 	ASSERT_EQ(status, 0);
 	for (i = 1; i < MOST_SUBFLOWS; i++)
@@ -1923,8 +1924,10 @@ static const char *missing_feature(void)
 				 MPTCP_FULL_INFO };
 	const char *missing = NULL;
 
+	/* EINVAL: before Linux 5.6, no protocol could have this number. */
 	if (q.fd < 0)
-		return errno == EPROTONOSUPPORT ? "MPTCP" : NULL;
+		return errno == EPROTONOSUPPORT || errno == EINVAL ? "MPTCP" :
+								     NULL;
 
 	if (get(&q, NULL, NULL) == -EOPNOTSUPP)
 		missing = "MPTCP_FULL_INFO";
