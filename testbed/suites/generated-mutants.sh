@@ -133,10 +133,11 @@ while read -r name verdict; do
 done <&"$apart"
 end_apart
 caught=$(printf '%s\n' "${checks[@]}" | grep -c ': caught' || :)
+uncompiled=$(printf '%s\n' "${checks[@]}" | grep -c 'does not compile$' || :)
 # What fails now fails for another reason than a defect, such as a full disk.
 whole 0
 verdict=$(tried 0) || verdict=survives
 check "without a defect, the kernel still passes: $verdict" test "$verdict" == survives
 check "all mutants were tried" test "$done" == ${#names[@]}
-report "$results/generated.tap" "$caught mutants caught, of ${#names[@]}; $(printf '%s\n' "${checks[@]}" | grep -c 'does not compile$' || :) do not compile; $(grep -c '^[^#]' "$accepted" || :) cannot be caught"
+report "$results/generated.tap" "$caught mutants caught, of ${#names[@]}; $uncompiled do not compile; $(grep -c '^[^#]' "$accepted" || :) cannot be caught"
 count "$results/generated.tap"
