@@ -135,10 +135,10 @@ fn read(socket: &OwnedFd, seen: &mut Seen) -> Result<()> {
             seen.checked += 1;
             seen.several += usize::from(report.num > 1);
         }
-        // After a fallback, which is final. Then every option is refused.
+        // After a fallback. Then every option is refused, until the socket disconnects.
         libc::EOPNOTSUPP | libc::ENOPROTOOPT => {
             ensure!(
-                !has_mptcp_info(socket),
+                !has_mptcp_info(socket) || request.make(socket, SPARE).ret == 0,
                 "only MPTCP_FULL_INFO is refused: {}",
                 reply.summary()
             );
