@@ -198,6 +198,7 @@ kunit=(-a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*")
 slower=(
 	's/^timeout_poll=[0-9]*$/timeout_poll=300/'
 	's/^slack=50$/slack=300000/'
+	's/timeout_test=120 /timeout_test=1200 /'
 	's/ -w 20 / -w 600 /'
 	's/ -w 300 / -w 3000 /'
 	's/local timeout=20$/local timeout=300/'
