@@ -141,8 +141,7 @@ impl SubflowContext {
 
     /// Returns the identifier of the subflow, which is unique in the connection unless it is 0.
     ///
-    /// It is 0 for a rejected incoming subflow. It may be 0 for a first one that has failed or
-    /// closed, even if the socket has connected again since.
+    /// A rejected incoming subflow has 0, as may a first one that has ever failed or closed.
     #[inline]
     pub fn subflow_id(&self) -> u32 {
         // SAFETY: The subflow is initialized by the type invariants. Once it is linked, only the
