@@ -120,10 +120,10 @@ fn subflow_data(request: &Request, reply: &Reply) -> Result<(usize, usize, usize
 }
 
 /// An array, with the size of an element.
-type Array<'a> = (usize, &'a [u8]);
+pub type Array<'a> = (usize, &'a [u8]);
 
-/// As [`subflow_data`]. Returns the arrays.
-fn full_info<'a>(request: &Request, reply: &'a Reply) -> Result<(usize, Array<'a>, Array<'a>)> {
+/// As [`subflow_data`]. Returns how many subflows there are, and the arrays, of `struct tcp_info` first.
+pub fn full_info<'a>(request: &Request, reply: &'a Reply) -> Result<(usize, Array<'a>, Array<'a>)> {
     let (tcp_info, subflow) = request.option.sizes();
     let header = reply.full_info();
     let num = header.num_subflows;
@@ -174,7 +174,8 @@ fn untouched(name: &str, rest: &[u8]) -> Result<()> {
     }
 }
 
-fn elements((size, bytes): Array<'_>) -> impl Iterator<Item = &[u8]> {
+/// The elements of an array.
+pub fn elements((size, bytes): Array<'_>) -> impl Iterator<Item = &[u8]> {
     // An array of elements without a size is empty.
     bytes.chunks_exact(size.max(1))
 }

@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use bytemuck::{bytes_of, pod_read_unaligned};
 
 use crate::abi::{self, FullInfo, SubflowData};
+use crate::check;
 use crate::net;
 
 /// What the buffers hold before a request.
@@ -255,22 +256,16 @@ impl Snapshot {
         if reply.ret != 0 {
             return Err(io::Error::from_raw_os_error(-reply.ret));
         }
-        let header = reply.full_info();
-        let sizes = [header.size_tcpinfo_kernel, header.size_sfinfo_kernel];
-        if sizes.map(|size| size as usize) != [request.tcp_info, request.subflow] {
-            return Err(io::Error::other(format!(
-                "the kernel's sizes are {sizes:?}"
-            )));
-        }
-        let num = reply.num_subflows(request.option);
+        let (num, tcp_info, subflow_info) =
+            check::full_info(&request, &reply).map_err(io::Error::other)?;
         if num > request.room {
             return Err(io::Error::other(format!("{num} subflows")));
         }
-        let elements = |array: &[u8], size| array.chunks(size).take(num).map(Vec::from).collect();
+        let elements = |array| check::elements(array).map(Vec::from).collect();
         Ok(Self {
             info: reply.optval[request.header()..].to_vec(),
-            subflow_info: elements(&reply.subflow_info, request.subflow),
-            tcp_info: elements(&reply.tcp_info, request.tcp_info),
+            subflow_info: elements(subflow_info),
+            tcp_info: elements(tcp_info),
         })
     }
 
