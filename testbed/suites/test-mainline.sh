@@ -55,7 +55,7 @@ ended() {
 	fi
 }
 
-# logs NUMBER COMMAND...: checks each log whose name the command prints, and sets logs.
+# logs NUMBER COMMAND NAME...: checks each log whose name the command prints, and sets logs.
 logs() {
 	local log
 	logs=()
@@ -66,7 +66,7 @@ logs() {
 		logs+=("$log")
 	done <&"$apart"
 	end_apart
-	check "all were run" test "${#logs[@]}" == "$1"
+	check "$3: all were run" test "${#logs[@]}" == "$1"
 }
 
 # names VERDICT LOG: prints the tests with this verdict: ok, not ok, or SKIP.
