@@ -33,7 +33,7 @@ test-one: ## run TEST='mptcp_subflow_info -v tcpinfo', another selftest, or TEST
 test-debug: ## test the debug kernel: a million random requests, fault injection, subflow churn, mainline's selftests
 	@testbed/suites/test-debug.sh
 
-test-mainline: ## run mainline's larger selftests on the debug kernel, while a program reads the subflows of all sockets; what does not pass is repeated with C, too
+test-mainline: ## run mainline's larger selftests on the debug kernel, while a program reads the subflows of all sockets; what fails is repeated, with C as well
 	@testbed/suites/test-mainline.sh $(SCRIPTS)
 
 test-ipv4: ## test the kernel without IPv6: KUnit, and the variants of the selftest that need no IPv6

@@ -194,7 +194,8 @@ kunit() {
 kunit=(-a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*")
 
 # Longer timeouts and fewer connections, for mainline's scripts on an emulated machine. What a script does
-# during a transfer must be done before the transfer ends, so transfers are made slower, too.
+# during a transfer must be done before the transfer ends, so transfers are made slower, too. Of simult_flows.sh, this
+# leaves the test that all data arrive, but not how soon.
 slower=(
 	's/^timeout_poll=[0-9]*$/timeout_poll=300/'
 	's/^slack=50$/slack=300000/'
