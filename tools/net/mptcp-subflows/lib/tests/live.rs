@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use mptcp_subflows::{Error, Sample, Subflow, Subflows, TcpState, fallback, mptcp_info, subflows};
@@ -65,8 +65,7 @@ fn the_list_agrees() {
         let (client, server, _listener) = sockets::pair("127.0.0.1:0");
         let mut diag = Diag::new().unwrap();
         for stream in [&client, &server] {
-            let read = wait_for_subflows(stream, 3);
-            let found = diag.connections(&CONNECTED).unwrap();
+            let (found, read) = between(stream, 3, || diag.connections(&CONNECTED).unwrap());
             assert_eq!(found.list.len(), 2);
             let token = mptcp_info(stream).unwrap().token();
             let listed = found.list.iter().find(|c| c.info.token() == token).unwrap();
@@ -75,11 +74,10 @@ fn the_list_agrees() {
             if found.limited {
                 continue; // an old kernel, and no privileges
             }
-            let rows = |subflows: &[Subflow]| -> BTreeSet<_> {
-                let row = |s: &Subflow| (s.local(), s.remote(), s.tcp_info().bytes_received());
-                subflows.iter().map(row).collect()
-            };
-            assert_eq!(rows(&listed.subflows), rows(&read));
+            assert_eq!(
+                BTreeSet::from_iter(rows(&listed.subflows)),
+                BTreeSet::from_iter(rows(&read))
+            );
         }
     });
 }
@@ -88,12 +86,29 @@ fn state(subflow: &Subflow) -> Option<TcpState> {
     subflow.tcp_info().state()
 }
 
-/// The subflows of `stream`, once `count` are established.
+/// The subflows of `stream`, once there are `count`, all established.
 fn wait_for_subflows(stream: &TcpStream, count: usize) -> Subflows {
     wait_for("subflows", || {
         let subflows = subflows(stream).unwrap();
-        let established = |s: &&_| state(s) == Some(TcpState::Established);
-        (subflows.iter().filter(established).count() == count).then_some(subflows)
+        let established = |s: &_| state(s) == Some(TcpState::Established);
+        (subflows.len() == count && subflows.iter().all(established)).then_some(subflows)
+    })
+}
+
+/// What an outstanding ACK does not change any more.
+fn rows(subflows: &[Subflow]) -> Vec<(SocketAddr, SocketAddr, Option<u64>)> {
+    let row = |s: &Subflow| (s.local(), s.remote(), s.tcp_info().bytes_received());
+    subflows.iter().map(row).collect()
+}
+
+/// Calls `look` while nothing changes, since data may have to be sent again. Returns the subflows, too, of
+/// which there are `count`.
+fn between<T>(stream: &TcpStream, count: usize, mut look: impl FnMut() -> T) -> (T, Subflows) {
+    wait_for("nothing to change", || {
+        let before = wait_for_subflows(stream, count);
+        let found = look();
+        let after = wait_for_subflows(stream, count);
+        (rows(&before) == rows(&after)).then_some((found, after))
     })
 }
 
@@ -229,8 +244,9 @@ fn both_ways_of_asking_agree() {
     network::alone(&network::endpoints(2), || {
         let (client, server, _listener) = sockets::pair("127.0.0.1:0");
         for stream in [&client, &server] {
-            let new = wait_for_subflows(stream, 3);
-            let old = kernel::restricted(kernel::without_full_info, || subflows(stream)).unwrap();
+            let (old, new) = between(stream, 3, || {
+                kernel::restricted(kernel::without_full_info, || subflows(stream)).unwrap()
+            });
 
             let ids = |subflows: &Subflows| {
                 subflows
@@ -241,16 +257,11 @@ fn both_ways_of_asking_agree() {
             assert_eq!(ids(&new).len(), 3, "{new:#?}");
             assert!(ids(&old).is_empty(), "{old:#?}");
 
-            // What an outstanding ACK does not change any more.
-            let rows = |subflows: &Subflows| {
-                let row = |s: &Subflow| {
-                    let tcp = s.tcp_info();
-                    let addresses = (s.local(), s.remote());
-                    (addresses, tcp.size(), state(s), tcp.bytes_received())
-                };
-                subflows.iter().map(row).collect::<Vec<_>>()
-            };
             assert_eq!(rows(&old), rows(&new));
+            let sizes = |subflows: &Subflows| {
+                Vec::from_iter(subflows.iter().map(|s| (s.tcp_info().size(), state(s))))
+            };
+            assert_eq!(sizes(&old), sizes(&new));
             assert_eq!(old.kernel_tcp_info_size(), new.kernel_tcp_info_size());
         }
     });

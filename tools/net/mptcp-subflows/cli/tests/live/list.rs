@@ -23,8 +23,7 @@ pub const TWO_MORE: [&str; 2] = [
 pub fn pair_with(count: usize) -> (TcpStream, TcpStream, TcpListener) {
     let complete = |connection: &serde_json::Value| {
         let paths = connection["paths"].as_array().unwrap();
-        let established = paths.iter().filter(|path| path["state"] == "ESTABLISHED");
-        established.count() == count
+        paths.len() == count && paths.iter().all(|path| path["state"] == "ESTABLISHED")
     };
     let all_complete = || {
         wait_for("subflows", || {

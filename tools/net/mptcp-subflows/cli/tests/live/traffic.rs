@@ -67,11 +67,14 @@ pub fn send_moves_what_was_asked_for() {
 pub fn send_runs_out_of_time() {
     let listener = sockets::listener("127.0.0.1:0");
     let address = listener.local_addr().unwrap();
-    // Nobody reads.
-    let output = run(&format!("send {address} --bytes 1000000000 --deadline 1"));
-    let (status, text) = complaint(&output);
-    assert_eq!(status, Some(1));
-    assert!(text.contains(" of 1.00 GB"), "{text}");
+    // Nobody reads. A busy machine may send nothing in a second.
+    let is_told = [1, 10, 60].into_iter().any(|deadline| {
+        let arguments = format!("send {address} --bytes 1000000000 --deadline {deadline}");
+        let (status, text) = complaint(&run(&arguments));
+        assert_eq!(status, Some(1), "{text}");
+        text.contains(" of 1.00 GB")
+    });
+    assert!(is_told);
 }
 
 pub fn send_waits_for_the_peer() {

@@ -34,7 +34,7 @@ fn sending(paths: &TwoPaths, test: impl FnOnce() + Send) {
         });
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             wait_for("both paths", || {
-                found("--json").contains("10.0.1.2").then_some(())
+                found("").contains("2 of 2 paths work").then_some(())
             });
             test();
         }));
@@ -72,23 +72,27 @@ pub fn a_path_that_is_cut() {
             let mut watch = Running::start(&mut program("--watch 1 --json"));
             watch.find(|line| (rate(&line, FIRST) > Some(0.0)).then_some(()));
             paths.cut(0);
-            // The first look after a timeout says so, however long this machine takes to time out.
+            // The first look after a timeout says so, however long this machine takes to time out. It may
+            // time out on the other path, too, for a moment.
             let connection = watch.find(|line| {
                 let connection = parse(&line);
-                let path = path(&connection, FIRST);
-                let no_ack = path["verdict"] == "no_ack";
-                assert!(no_ack || path["tcp_info"]["retransmits"] == 0, "{path}");
-                no_ack.then_some(connection)
+                let [no_ack, other] =
+                    [FIRST, SECOND].map(|remote| path(&connection, remote)["verdict"] == "no_ack");
+                let info = &path(&connection, FIRST)["tcp_info"];
+                let timeouts = info["tcpi_retransmits"].as_u64().unwrap();
+                assert_eq!(no_ack, timeouts > 0, "{connection}");
+                (no_ack && !other).then_some(connection)
             });
             assert_eq!(connection["working_paths"], 1);
-            assert_ne!(path(&connection, SECOND)["verdict"], "no_ack");
             // No rate from before the cut remains, and the other path takes over.
             watch.find(|line| {
                 let rates = [FIRST, SECOND].map(|remote| rate(&line, remote));
                 (rates[0] == Some(0.0) && rates[1] > Some(0.0)).then_some(())
             });
-            let text = found("");
-            assert!(text.contains("1 of 2 paths work"), "{text}");
+            let text = wait_for("the report", || {
+                let text = found("");
+                text.contains("1 of 2 paths work").then_some(text)
+            });
             assert!(text.contains("no ACK for "), "{text}");
         });
     });
@@ -101,7 +105,9 @@ pub fn events_of_a_path() {
             events.find(|line| {
                 let event = parse(&line);
                 let is_wanted = wanted.contains(&event["event"].as_str().unwrap());
-                is_wanted.then_some(event)
+                // A busy machine may time out on the other path, too.
+                let is_second = event["path"]["remote"]["address"] == SECOND;
+                (is_wanted && !is_second).then_some(event)
             })
         };
         sending(paths, || {
@@ -127,11 +133,14 @@ pub fn rates_and_shares() {
             let mut watch = Running::start(&mut program("--watch 0.5 --json"));
             let first = watch.find(|line| Some(parse(&line)));
             assert_eq!(path(&first, FIRST)["rates"], Value::Null);
-            let second = watch.find(|line| Some(parse(&line)));
-            let rates = [FIRST, SECOND].map(|remote| &path(&second, remote)["rates"]);
-            // The peer sends an eighth of it back.
-            let [there, back] = ["sending", "receiving"].map(|way| rates[0][way].as_f64().unwrap());
-            assert!(there > back && back > 0.0, "{rates:?}");
+            // The peer sends an eighth of it back. Between two looks, a busy machine may move nothing.
+            let rates = watch.find(|line| {
+                let next = parse(&line);
+                let rates = [FIRST, SECOND].map(|remote| path(&next, remote)["rates"].clone());
+                let [there, back] =
+                    ["sending", "receiving"].map(|way| rates[0][way].as_f64().unwrap());
+                (there > back && back > 0.0).then_some(rates)
+            });
             let shares = rates.map(|rates| rates["share"].as_f64().unwrap());
             assert!((shares[0] + shares[1] - 1.0).abs() < 1e-9, "{shares:?}");
         });
