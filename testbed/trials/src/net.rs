@@ -21,7 +21,7 @@ use crate::abi::TCP_ESTABLISHED;
 use crate::request::Snapshot;
 
 /// How long to wait for anything: far longer than it takes.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(200);
 
 /// Calls `done` until it returns something, or fails after [`PATIENCE`].
 pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Result<Option<T>>) -> Result<T> {

@@ -107,7 +107,7 @@ pub struct Subject {
 /// Makes all sockets, in the order of [`Role::all()`]. Fails if the machine is so busy that segments are
 /// sent again.
 pub fn subjects() -> Result<Vec<Subject>> {
-    for _ in 0..5 {
+    for _ in 0..20 {
         let [client, server] = net::cabled(MAX_SUBFLOWS)?;
         let listeners = server.within(servers)?;
         let mut subjects = client.within(|| clients(listeners))?;
@@ -244,6 +244,8 @@ fn clients(listeners: Vec<[Socket; 2]>) -> Result<Vec<Subject>> {
 }
 
 /// Waits until every segment has arrived and is acknowledged, so that no counter changes any more.
+///
+/// Does not wait if it is not [`smooth()`]: the ends may count a segment that is sent again differently.
 fn wait_for_idle(connection: &Connection) -> Result<()> {
     let unacked = |info: &[u8]| u32_at(info, offset_of!(tcp_info, tcpi_unacked));
     let sent = |info: &[u8]| u32_at(info, offset_of!(tcp_info, tcpi_segs_out));
@@ -257,6 +259,9 @@ fn wait_for_idle(connection: &Connection) -> Result<()> {
     wait_for("the connection to be idle", || {
         let client = Snapshot::take(&connection.client)?;
         let server = Snapshot::take(&connection.server)?;
+        if ![&client, &server].into_iter().all(smooth) {
+            return Ok(Some(()));
+        }
         let mut subflows = client.tcp_info.iter().zip(&server.tcp_info);
         let idle = subflows.all(|(client, server)| {
             unacked(client) == 0
