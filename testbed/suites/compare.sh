@@ -36,7 +36,7 @@ esac
 # record KIND: makes the requests on a kernel. Prints the kind and the exit status.
 record() {
 	local status
-	with "$1" "$TESTBED/guest/vm.sh" -n requests -d $((600 + requests / 100)) -w "$folder/$1" \
+	with "$1" "$TESTBED/guest/vm.sh" -n requests -d $((1000 + requests / 100)) -w "$folder/$1" \
 		"$TESTBED/guest/inside/requests.sh $programs $folder/$1 $requests $seed ${parts[*]}" \
 		>"$folder/$1.log" 2>&1 && status=0 || status=$?
 	echo "$1 $status"

@@ -77,7 +77,7 @@ no_other_skips() {
 suite() {
 	local name=$1 kind=$2 command=$3 status
 	shift 3
-	with "$kind" "$TESTBED/guest/vm.sh" -n "$name" -d 400 "$@" "$command" |
+	with "$kind" "$TESTBED/guest/vm.sh" -n "$name" -d 1000 "$@" "$command" |
 		tee "$results/$name-$kind.tap" && status=0 || status=$?
 	check "$name-$kind: the guest ends with exit status 0" test "$status" == 0
 	# KUnit's results are in the kernel log.
@@ -277,7 +277,7 @@ crate=("$TOP/tools/net/mptcp-subflows" --workspace --all-features)
 crate_suite() {
 	local programs
 	test_programs crate || return 0
-	suite crate "$1" "$TESTBED/suites/rust-tests.sh ${programs[*]}" -d 1000
+	suite crate "$1" "$TESTBED/suites/rust-tests.sh ${programs[*]}"
 }
 
 # put_defect TREE NAME [PATCH-OPTION]...: puts a defect of mutants/ into a tree.

@@ -27,13 +27,13 @@ REQUESTS=${REQUESTS:-1000000} script quick.sh
 trials=$("$TESTBED/trials/build.sh")
 check_selftests
 kunit "$KIND"
-suite faults-injected "$KIND" "$trials/faults inject" -l -d 1000
+suite faults-injected "$KIND" "$trials/faults inject" -l
 # Not beside another guest with two processors, since that takes three times as long.
 suite churn "$KIND" "$trials/churn --changes 10000 --seconds 1200" -l -d 1500
 start second_half second_half
-selftest mptcp_subflow_info "$KIND" "./mptcp_subflow_info" -d 1000
-selftest mptcp_sockopt "$KIND" "./mptcp_sockopt.sh" -c 1 -d 1000
-selftest diag "$KIND" "./diag.sh" -c 1 -d 1000
+selftest mptcp_subflow_info "$KIND" "./mptcp_subflow_info"
+selftest mptcp_sockopt "$KIND" "./mptcp_sockopt.sh" -c 1
+selftest diag "$KIND" "./diag.sh" -c 1
 # With a fixed file size and delay, which the script would otherwise choose at random.
 selftest mptcp_connect "$KIND" "./mptcp_connect.sh -f 300000 -d 1" -c 1 -d 2500
 finish second_half

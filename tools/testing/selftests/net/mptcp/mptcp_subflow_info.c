@@ -1739,7 +1739,7 @@ static void expect_most_full(struct __test_metadata *_metadata, int fd,
 /* Room for one subflow less, for each, and for one more. Starting pm_nl_ctl so
  * often takes a while on an emulated machine.
  */
-TEST_F_TIMEOUT(most_subflows, room, 300)
+TEST_F_TIMEOUT(most_subflows, room, 1200)
 {
 	static struct most ti, addrs, sf, sf_ti;
 	const int ends[] = { self->c.fd, self->c.peer };
