@@ -16,6 +16,6 @@ check "fuzz-$KIND: the guest ends with exit status 0" "$TESTBED/guest/vm.sh" -n 
 	"$trials/fuzz run --seed 1 --count 50000 --output /tmp/1 &
 	$trials/fuzz run --seed 2 --count 50000 --output /tmp/2 && wait \$!"
 quiet "fuzz-$KIND"
-suite churn "$KIND" "$trials/churn --changes 10000 --seconds 1200" -d 1500 -a kcsan.skip_watch=1000
+suite churn "$KIND" "$trials/churn --changes 10000" -d 4000 -a kcsan.skip_watch=1000
 say "$(cat "$LOGS"/console-{fuzz,churn}-"$KIND.log" | grep -c 'BUG: KCSAN') races in all; those that involve no getsockopt call are mainline's own"
 summary
