@@ -31,7 +31,7 @@ suite faults-injected "$KIND" "$trials/faults inject" -l
 # Not beside another guest with two processors, since that takes three times as long.
 suite churn "$KIND" "$trials/churn --changes 10000" -l -d 4000
 start second_half second_half
-selftest mptcp_subflow_info "$KIND" "./mptcp_subflow_info"
+selftest mptcp_subflow_info "$KIND" ./mptcp_subflow_info -d 3000
 selftest mptcp_sockopt "$KIND" "./mptcp_sockopt.sh" -c 1
 selftest diag "$KIND" "./diag.sh" -c 1
 # With a fixed file size and delay, which the script would otherwise choose at random.

@@ -116,13 +116,17 @@ for script in "${scripts[@]}"; do
 	logs "$parts" first "$script"
 	for part in "${logs[@]%-"$KIND"}"; do
 		mapfile -t missed < <(names 'not ok' "$part-$KIND")
+		repeated=()
 		if [[ ${#missed[@]} -gt 0 ]]; then
 			# Only mptcp_join.sh can run single tests.
 			[[ $script == mptcp_join ]] && tests=("${missed[@]#mptcp_join: }") || tests=()
 			say "repeating with both implementations: $(IFS=, && echo "${missed[*]}")"
 			logs 2 second "$part" "$script" "${tests[@]}"
+			repeated=("${logs[@]}")
 		fi
-		check "$part: nothing is skipped" no_other_skips "$KIND" "$results/$part-$KIND.log"
+		for log in "$part-$KIND" "${repeated[@]}"; do
+			check "$log: nothing is skipped" no_other_skips "$KIND" "$results/$log.log"
+		done
 		check "$part: each test passes, if need be repeated, or fails with C, too" no_excuse "$part"
 		check "$part: at least one test passes" test "$(names ok "$part-$KIND")"
 		check "$part: several subflows were read" grep '^# figure.*, [1-9][0-9]* of several' "$results/$part-$KIND.log"

@@ -34,7 +34,7 @@ struct Args {
     #[arg(long, default_value_t = 10_000)]
     changes: usize,
     /// The number of seconds without any change after which the test fails
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 300)]
     seconds: u64,
     /// The number of threads that make requests
     #[arg(long, default_value_t = 3)]
