@@ -25,7 +25,7 @@ for kernel in "${kernels[@]}"; do
 done
 
 # In turns, so that other load on the machine slows down all kernels alike.
-if [[ $("$TESTBED/guest/accel.sh") == kvm ]]; then
+if [[ $("$TESTBED/guest/accel.sh" "$(image "$OUT/rust")") == kvm ]]; then
 	for turn in 1 2 3; do
 		for kernel in "${kernels[@]}"; do
 			with "$kernel" "$TESTBED/guest/vm.sh" -n bench-kvm -d 300 "$bench measure --repeat 300 && $bench load" >"$results/$kernel/kvm-$turn"

@@ -3,7 +3,7 @@
 # Sourced by vm.sh: how a guest of this machine's architecture runs in QEMU, with virtme-ng.
 set -euo pipefail
 
-accel=$("$TESTBED/guest/accel.sh")
+accel=$("$TESTBED/guest/accel.sh" "$IMAGE")
 what="the $KIND test kernel under $accel"
 # No file of the machine changes while the guest runs, so the guest may cache what it reads. Without
 # the cache, starting a program takes 1.5 times as long.

@@ -87,6 +87,7 @@ wait "$output_cat" "$errors_cat"
 status=$(sed -n 's/.*testbed: exit status \([0-9]*\)\r*$/\1/p' "$console" | tail -n 1)
 if [[ ! $status || $ended == 124 || $ended == 137 ]]; then
 	tail -n 25 "$console" >&2
+	! grep -q '^KVM internal error' "$console" || die "KVM cannot run this guest; run the same with ACCEL=tcg"
 	[[ $ended != 124 && $ended != 137 ]] || die "the guest ran for more than $deadline s; above is the end of ${console#"$TOP"/}"
 	die "the guest died; above is the end of ${console#"$TOP"/}"
 fi
