@@ -9,6 +9,7 @@ set -euo pipefail
 [[ $# -gt 0 ]] || die "REQUEST is not set: REQUEST='MPTCP_TCPINFO 1 full elements', or another name in the table of make bench"
 request=${*: -1}
 lock "$OUT/bench.lock"
+"$TESTBED/kernel/build.sh" install
 bench=$("$TESTBED/trials/build.sh" --features bench)/bench
 for impl in c rust; do
 	IMPL=$impl "$TESTBED/kernel/build.sh"

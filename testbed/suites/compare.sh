@@ -67,6 +67,7 @@ same_lines() {
 	diff -U 2 "$folder/$of_c/$1" "$folder/$KIND/$1"
 }
 
+"$TESTBED/kernel/build.sh" install
 trials=$("$TESTBED/trials/build.sh")
 # Those for the guest.
 programs=$trials${CROSS:+/$ARCH}

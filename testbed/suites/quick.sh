@@ -18,8 +18,8 @@ check_selftests
 build_once "$of_c"
 check "kernel: no warning from the $of_c build" no_warning "$LOGS/build-$of_c.log"
 finish programs
-kunit "$KIND"
 for kind in "$KIND" "$of_c"; do
+	kunit "$kind"
 	selftest mptcp_subflow_info "$kind" ./mptcp_subflow_info
 done
 script compare.sh

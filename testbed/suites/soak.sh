@@ -74,6 +74,7 @@ replay() {
 	done
 }
 
+"$TESTBED/kernel/build.sh" install
 trials=$("$TESTBED/trials/build.sh")
 for kernel in "${kernels[@]}"; do
 	build_once "$kernel"
