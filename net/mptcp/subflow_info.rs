@@ -552,6 +552,13 @@ mod tests {
     }
 
     #[test]
+    fn pointer_of_a_32_bit_kernel_has_32_bits() {
+        let upper = if cfg!(CONFIG_64BIT) { 1 << 32 } else { 0 };
+
+        assert_eq!(user_ptr(1 << 32 | 8).as_const_ptr().addr() as u64, upper | 8);
+    }
+
+    #[test]
     fn array_wraps_around_the_address_space() {
         let mut array = request(16, 10, 20).array::<TcpInfo>(UserPtr::from_addr(usize::MAX));
 

@@ -141,7 +141,7 @@ impl SubflowContext {
 
     /// Returns the identifier of the subflow, which is unique in the connection unless it is 0.
     ///
-    /// A rejected incoming subflow has 0, as may a first one that has ever failed or closed.
+    /// A rejected incoming subflow has 0, and a first one that has failed or closed may have it.
     #[inline]
     pub fn subflow_id(&self) -> u32 {
         // SAFETY: The subflow is initialized by the type invariants. Once it is linked, only the
