@@ -573,11 +573,16 @@ struct connection {
 static void start(struct __test_metadata *_metadata, struct connection *c,
 		  const struct net *net)
 {
+	const int rcvbuf = 1 << 16;
+
 	c->listener = new_socket(_metadata, net->family, SOCK_STREAM,
 				 IPPROTO_MPTCP);
 	ASSERT_EQ(bind_to(c->listener, net->family, net->ip[0]), 0);
 	ASSERT_EQ(listen(c->listener, 1), 0);
 	c->fd = new_socket(_metadata, net->family, SOCK_STREAM, IPPROTO_MPTCP);
+	/* The scale of its window is smaller than the peer's. */
+	ASSERT_EQ(setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf,
+			     sizeof(rcvbuf)), 0);
 	connect_to(_metadata, c->fd, c->listener);
 }
 
@@ -617,6 +622,9 @@ static void set_up(struct __test_metadata *_metadata, struct connection *c,
 		poll(NULL, 0, 1);
 		get_reference(_metadata, c->fd, &c->ref);
 	}
+
+	/* What is read before the subflows may be older than they are. */
+	get_reference(_metadata, c->fd, &c->ref);
 }
 
 static void tear_down(const struct connection *c)
@@ -700,10 +708,14 @@ TEST_F(content, tcp_info)
 		struct mptcp_subflow_data d;
 		struct tcp_info ti;
 	} first = { .d = HDR(HDR_SIZE, sizeof(first.ti)) };
+	unsigned int snd_wscale, rcv_wscale;
 	int len = sizeof(first);
 
 	ASSERT_EQ(get(&q, &first, &len), 0);
 	EXPECT_EQ(first.ti.tcpi_state, TCP_ESTABLISHED);
+	snd_wscale = first.ti.tcpi_snd_wscale;
+	rcv_wscale = first.ti.tcpi_rcv_wscale;
+	EXPECT_GT(snd_wscale, rcv_wscale);
 	EXPECT_GT(first.ti.tcpi_snd_mss, 0);
 	EXPECT_GT(first.ti.tcpi_rcv_mss, 0);
 	EXPECT_GT(first.ti.tcpi_segs_out, 0);
