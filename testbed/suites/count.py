@@ -31,7 +31,7 @@ for path in sys.argv[2:]:
     with open(path, errors="replace") as lines:
         figures = [line[len(FIGURE):].strip() for line in lines if line.startswith(FIGURE)]
     print(
-        f"{os.path.basename(path)}: {counts.passed} passed, {bad:d} failed, {counts.skipped} skipped",
+        f"{os.path.join(*path.split(os.sep)[-2:])}: {counts.passed} passed, {bad:d} failed, {counts.skipped} skipped",
         *figures,
         sep="; ",
     )

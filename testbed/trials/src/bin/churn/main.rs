@@ -127,7 +127,7 @@ fn run(args: &Args) -> Result<ExitCode> {
     Ok(ktap.end())
 }
 
-/// Counts changes until there are enough, or a thread has ended, or the time is over.
+/// Counts changes until there are enough, or a thread has ended, or nothing changes any more.
 fn count(
     args: &Args,
     events: &Events,
