@@ -47,7 +47,7 @@ tried() {
 	rm -rf "$folder/requests"
 	mkdir "$folder/requests"
 	# End with the first failure: a later test may wait long for something that never comes.
-	"$TESTBED/guest/vm.sh" -n "mutant-$1" -d 100 -i "$(image "$folder/um-rust")" -w "$folder/requests" "${kunit[@]}" \
+	"$TESTBED/guest/vm.sh" -n "mutant-$1" -d 400 -i "$(image "$folder/um-rust")" -w "$folder/requests" "${kunit[@]}" \
 		"set -o pipefail; cd $kselftest/net/mptcp && ./mptcp_subflow_info | sed -u '/^not ok/q' &&
 		$TESTBED/guest/inside/requests.sh $trials $folder/requests $requests 1 fuzz-64 states-64" >"$log.tap" 2>"$log.err" &&
 		no_report "$console" >/dev/null && status=0 || status=$?

@@ -77,7 +77,7 @@ no_other_skips() {
 suite() {
 	local name=$1 kind=$2 command=$3 status
 	shift 3
-	with "$kind" "$TESTBED/guest/vm.sh" -n "$name" -d 1000 "$@" "$command" |
+	with "$kind" "$TESTBED/guest/vm.sh" -n "$name" -d 3000 "$@" "$command" |
 		tee "$results/$name-$kind.tap" && status=0 || status=$?
 	check "$name-$kind: the guest ends with exit status 0" test "$status" == 0
 	# KUnit's results are in the kernel log.
@@ -185,7 +185,7 @@ finish() {
 	check "$1 ends with exit status 0" test "$status" == 0
 }
 
-# kunit KIND: runs the series' KUnit tests, whose KTAP is in the kernel log.
+# kunit KIND: runs MPTCP's KUnit tests, the series' and mainline's, whose KTAP is in the kernel log.
 kunit() {
 	suite kunit "$1" true "${kunit[@]}"
 	cp "$LOGS/console-kunit-$1.log" "$results/kunit-$1.tap"
@@ -194,8 +194,8 @@ kunit() {
 kunit=(-a kunit.enable=1 -a kunit.autorun=1 -a "kunit.filter_glob=mptcp*")
 
 # Longer timeouts and fewer connections, for mainline's scripts on an emulated machine. What a script does
-# during a transfer must be done before the transfer ends, so transfers are made slower, too. Of simult_flows.sh, this
-# leaves the test that all data arrive, but not how soon.
+# during a transfer must be done before the transfer ends, so transfers are made slower, too. simult_flows.sh
+# then tests only that all data arrive, not how soon.
 slower=(
 	's/^timeout_poll=[0-9]*$/timeout_poll=300/'
 	's/^slack=50$/slack=300000/'

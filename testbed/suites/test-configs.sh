@@ -45,7 +45,7 @@ boot() {
 	[[ $1 != kmsan ]] || check "sockopt.o: instrumented for KMSAN" instrumented "$OUT/$kind/net/mptcp/sockopt.o" __msan_
 	kunit "$kind"
 	[[ $1 != kmsan ]] || check "kmsan: started" grep 'Starting KernelMemorySanitizer' "$LOGS/console-kunit-$kind.log"
-	selftest mptcp_subflow_info "$kind" ./mptcp_subflow_info -d 3000
+	selftest mptcp_subflow_info "$kind" ./mptcp_subflow_info
 }
 
 booted=()
@@ -77,7 +77,6 @@ fi
 if [[ ${#booted[@]} -gt 0 ]]; then
 	check_selftests
 	# KMSAN makes the kernel ten times as slow.
-	kunit+=(-d 1500)
 	for name in "${booted[@]}"; do
 		boot "$name"
 	done

@@ -17,7 +17,7 @@ second_half() {
 	boots=0
 	reports=0
 	REQUESTS=20000 script compare.sh
-	selftest mptcp_join "$KIND" "./mptcp_join.sh ${joins[*]@Q}" -c 1 -d 1500
+	selftest mptcp_join "$KIND" "./mptcp_join.sh ${joins[*]@Q}" -c 1
 	report "$results/second_half.tap" "$reports reports in $boots kernel logs"
 }
 
@@ -31,10 +31,10 @@ suite faults-injected "$KIND" "$trials/faults inject" -l
 # Not beside another guest with two processors, since that takes three times as long.
 suite churn "$KIND" "$trials/churn --changes 10000" -l -d 4000
 start second_half second_half
-selftest mptcp_subflow_info "$KIND" ./mptcp_subflow_info -d 3000
+selftest mptcp_subflow_info "$KIND" ./mptcp_subflow_info
 selftest mptcp_sockopt "$KIND" "./mptcp_sockopt.sh" -c 1
 selftest diag "$KIND" "./diag.sh" -c 1
 # With a fixed file size and delay, which the script would otherwise choose at random.
-selftest mptcp_connect "$KIND" "./mptcp_connect.sh -f 300000 -d 1" -c 1 -d 2500
+selftest mptcp_connect "$KIND" "./mptcp_connect.sh -f 300000 -d 1" -c 1
 finish second_half
 summary "$OUT"/results-um-debug-rust/*.tap

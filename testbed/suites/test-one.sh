@@ -16,6 +16,6 @@ else
 	check_selftests
 	# Which features and tools the test needs is its own affair.
 	may_skip=(.)
-	selftest one "$KIND" "./$TEST" -d 3000
+	selftest one "$KIND" "./$TEST"
 fi
 summary

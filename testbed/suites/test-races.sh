@@ -12,7 +12,7 @@ trials=$("$TESTBED/trials/build.sh")
 # While KCSAN watches an access, an emulated processor makes few others. So watch more accesses than by
 # default, and most of all during the requests, when nothing else runs.
 say "making 100,000 requests (about a minute)"
-check "fuzz-$KIND: the guest ends with exit status 0" "$TESTBED/guest/vm.sh" -n fuzz -d 400 -a kcsan.skip_watch=300 \
+check "fuzz-$KIND: the guest ends with exit status 0" "$TESTBED/guest/vm.sh" -n fuzz -d 3000 -a kcsan.skip_watch=300 \
 	"$trials/fuzz run --seed 1 --count 50000 --output /tmp/1 &
 	$trials/fuzz run --seed 2 --count 50000 --output /tmp/2 && wait \$!"
 quiet "fuzz-$KIND"
