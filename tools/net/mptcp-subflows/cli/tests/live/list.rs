@@ -21,6 +21,8 @@ pub const TWO_MORE: [&str; 2] = [
 
 /// Both ends of a connection, once each has this many subflows.
 pub fn pair_with(count: usize) -> (TcpStream, TcpStream, TcpListener) {
+    // The peer, which has the same endpoints, adds none.
+    assert!(network::allow_extra_subflows(count - 1));
     let complete = |connection: &serde_json::Value| {
         let paths = connection["paths"].as_array().unwrap();
         paths.len() == count && paths.iter().all(|path| path["state"] == "ESTABLISHED")

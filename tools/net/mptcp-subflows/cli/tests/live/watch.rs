@@ -133,14 +133,21 @@ pub fn rates_and_shares() {
             let mut watch = Running::start(&mut program("--watch 0.5 --json"));
             let first = watch.find(|line| Some(parse(&line)));
             assert_eq!(path(&first, FIRST)["rates"], Value::Null);
-            // The peer sends an eighth of it back. Between two looks, a busy machine may move nothing.
+            // Between two looks, a busy machine may move nothing, or only what the peer sends back. That is an
+            // eighth.
+            let mut sums = [0.0; 2];
+            let mut looks = 0;
             let rates = watch.find(|line| {
                 let next = parse(&line);
                 let rates = [FIRST, SECOND].map(|remote| path(&next, remote)["rates"].clone());
-                let [there, back] =
-                    ["sending", "receiving"].map(|way| rates[0][way].as_f64().unwrap());
-                (there > back && back > 0.0).then_some(rates)
+                let now = ["sending", "receiving"].map(|way| rates[0][way].as_f64().unwrap());
+                for (sum, rate) in sums.iter_mut().zip(now) {
+                    *sum += rate;
+                }
+                looks += 1;
+                (looks >= 4 && now.iter().all(|&rate| rate > 0.0)).then_some(rates)
             });
+            assert!(sums[0] > sums[1], "{sums:?}");
             let shares = rates.map(|rates| rates["share"].as_f64().unwrap());
             assert!((shares[0] + shares[1] - 1.0).abs() < 1e-9, "{shares:?}");
         });
