@@ -76,7 +76,6 @@ if [[ ${#names[@]} -gt 0 ]]; then
 fi
 if [[ ${#booted[@]} -gt 0 ]]; then
 	check_selftests
-	# KMSAN makes the kernel ten times as slow.
 	for name in "${booted[@]}"; do
 		boot "$name"
 	done
