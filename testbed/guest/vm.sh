@@ -72,6 +72,7 @@ END
 runs "bash $job"
 
 say "booting $what (console: ${console#"$TOP"/})"
+: >"$console"
 # QEMU reopens its standard output and error, which would truncate a plain file, so use pipes.
 exec {output}> >(exec cat) && output_cat=$!
 exec {errors}> >(exec cat >"$console") && errors_cat=$!
@@ -79,6 +80,8 @@ exec {errors}> >(exec cat >"$console") && errors_cat=$!
 timeout -k 5 "$deadline" "${run[@]}" </dev/null 1>&"$output" 2>&"$errors" &
 guest=$!
 trap 'kill $guest 2>/dev/null || :; rm -f "$job"' EXIT
+# After this error, QEMU neither goes on nor exits.
+tail -n +1 -f --pid=$guest "$console" | { ! grep -q 'KVM internal error' || kill $guest; } &
 trap 'exit 130' INT TERM
 wait $guest && ended=0 || ended=$?
 exec {output}>&- {errors}>&-
@@ -87,7 +90,7 @@ wait "$output_cat" "$errors_cat"
 status=$(sed -n 's/.*testbed: exit status \([0-9]*\)\r*$/\1/p' "$console" | tail -n 1)
 if [[ ! $status || $ended == 124 || $ended == 137 ]]; then
 	tail -n 25 "$console" >&2
-	! grep -q '^KVM internal error' "$console" || die "KVM cannot run this guest; run the same with ACCEL=tcg"
+	! grep -q 'KVM internal error' "$console" || die "KVM cannot run this guest; run the same with ACCEL=tcg"
 	[[ $ended != 124 && $ended != 137 ]] || die "the guest ran for more than $deadline s; above is the end of ${console#"$TOP"/}"
 	die "the guest died; above is the end of ${console#"$TOP"/}"
 fi
