@@ -554,8 +554,9 @@ mod tests {
     #[test]
     fn pointer_of_a_32_bit_kernel_has_32_bits() {
         let upper = if cfg!(CONFIG_64BIT) { 1 << 32 } else { 0 };
+        let ptr = user_ptr(1 << 32 | 8).as_const_ptr();
 
-        assert_eq!(user_ptr(1 << 32 | 8).as_const_ptr().addr() as u64, upper | 8);
+        assert_eq!(ptr.addr() as u64, upper | 8);
     }
 
     #[test]
