@@ -7,7 +7,6 @@ set -euo pipefail
 
 [[ ${TEST:-} ]] ||
 	die "TEST is not set: TEST=kunit, or a selftest with its arguments, such as TEST='mptcp_subflow_info -v tcpinfo' or TEST=diag.sh"
-[[ $TEST != kunit || $IMPL == rust ]] || die "IMPL=c: the KUnit tests are those of the Rust code"
 results=$OUT/results-one
 begin
 if [[ $TEST == kunit ]]; then

@@ -28,8 +28,9 @@ selftest mptcp_subflow_info "$KIND" "./mptcp_subflow_info"
 selftest mptcp_subflow_info_32 "$KIND" "$kselftest-32/net/mptcp/mptcp_subflow_info"
 suite example "$KIND" "$TESTBED/guest/inside/example.sh $OUT/example"
 crate_suite "$KIND"
+kunit "$KIND"
 if [[ $KIND == rust ]]; then
-	kunit rust
+	kunit c
 	# The selftest must pass with the C implementation too.
 	selftest mptcp_subflow_info c "./mptcp_subflow_info"
 	suite example c "$TESTBED/guest/inside/example.sh $OUT/example"
