@@ -16,13 +16,12 @@ for script in "${scripts[@]}"; do
 	one_of SCRIPTS "$script" "${all[@]}"
 done
 
-# run PART KIND CPUS TIMES SCRIPT [ARGUMENT]...: boots a kernel for a script, or for a part of one. Prints the name of the
-# log. What mainline marks as flaky counts like any other test.
+# run PART KIND CPUS COMMAND: boots a kernel for a script, or for a part of one. Prints the name of the log. What mainline
+# marks as flaky counts like any other test.
 run() {
-	local log=$1-$2 arguments=("${@:6}")
-	local command="for _ in {1..$4}; do ./$5.sh ${arguments[*]@Q}; done"
+	local log=$1-$2
 	with "$2" "$TESTBED/guest/vm.sh" -n "$1" -c "$3" -d 9000 "cd $kselftest/net/mptcp &&
-		SELFTESTS_MPTCP_LIB_OVERRIDE_FLAKY=1 $trials/onlooker bash -c ${command@Q}" >"$results/$log.log" 2>&1 || :
+		SELFTESTS_MPTCP_LIB_OVERRIDE_FLAKY=1 $trials/onlooker bash -c ${4@Q}" >"$results/$log.log" 2>&1 || :
 	echo "$log"
 }
 
@@ -30,24 +29,30 @@ run() {
 first() {
 	if [[ $1 == mptcp_join ]]; then
 		# Every second test, by number, up to one that is high enough.
-		run mptcp_join-odd "$KIND" 1 1 mptcp_join {1..399..2} &
-		run mptcp_join-even "$KIND" 1 1 mptcp_join {2..400..2} &
+		run mptcp_join-odd "$KIND" 1 './mptcp_join.sh {1..399..2}' &
+		run mptcp_join-even "$KIND" 1 './mptcp_join.sh {2..400..2}' &
 		wait
 	else
-		run "$1" "$KIND" 2 1 "$1"
+		run "$1" "$KIND" 2 "./$1.sh"
 	fi
 }
 
-# second PART SCRIPT [TEST]...: repeats tests on both kernels, with as many processors. Single tests are repeated five
-# times, since some depend on timing, such as "Infinite map", which fails if MPTCP sends anything again.
+# until_it OPERATOR TEST...: prints a command that repeats each test up to five times, until it passes (&&) or fails (||).
+# Whether some tests fail is a matter of timing: "Infinite map" does if MPTCP sends anything again.
+until_it() {
+	local tests=("${@:2}")
+	echo "for test in ${tests[*]@Q}; do for _ in {1..5}; do ./mptcp_join.sh \"\$test\" $1 break; done; done"
+}
+
+# second PART SCRIPT [TEST]...: repeats tests on both kernels, with as many processors.
 second() {
 	if [[ $2 == mptcp_join ]]; then
-		run "$1-again" "$KIND" 1 5 "${@:2}" &
-		run "$1-again" "$of_c" 1 5 "${@:2}" &
+		run "$1-again" "$KIND" 1 "$(until_it '&&' "${@:3}")" &
+		run "$1-again" "$of_c" 1 "$(until_it '||' "${@:3}")" &
 		wait
 	else
-		run "$1-again" "$KIND" 2 1 "$2"
-		run "$1-again" "$of_c" 2 1 "$2"
+		run "$1-again" "$KIND" 2 "./$2.sh"
+		run "$1-again" "$of_c" 2 "./$2.sh"
 	fi
 }
 
